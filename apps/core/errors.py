@@ -1,0 +1,29 @@
+"""Refusals we expect. Each carries a sentence fit for the person who asked."""
+
+from typing import Any
+
+
+class DomainError(Exception):
+    """Refuse a request for a reason its sender can understand and mend."""
+
+    status = 422
+    code = "refused"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class NotAllowed(DomainError):
+    """The person may see this, but not do that."""
+
+    status = 403
+    code = "not-allowed"
+
+
+class Conflict(DomainError):
+    """Somebody else changed it first."""
+
+    status = 409
+    code = "conflict"

@@ -1,0 +1,45 @@
+"""The Celery application and its schedule. A task is a doorbell: what is due stands in the database."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmops_site.settings")
+
+app = Celery("galley")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.autodiscover_tasks(related_name="beat")
+
+app.conf.beat_schedule = {
+    "wake-runs": {"task": "apps.experiments.beat.wake_runs", "schedule": 5.0, "options": {"expires": 10}},
+    "wake-notices": {"task": "apps.notices.beat.send_waiting_mail", "schedule": 30.0, "options": {"expires": 30}},
+    "sweep-calls": {"task": "apps.llm.beat.sweep_calls", "schedule": 60.0, "options": {"expires": 60}},
+    "make-partitions": {"task": "apps.costs.beat.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
+}
+
+
+@app.on_after_configure.connect
+def make_broker_folders(sender: Celery, **_: Any) -> None:
+    """Create what the filesystem transport expects to find, again after somebody wiped it."""
+    options = sender.conf.broker_transport_options or {}
+    for name in ("data_folder_in", "processed_folder", "control_folder"):
+        if name in options:
+            Path(options[name]).mkdir(parents=True, exist_ok=True)
+
+
+@setup_logging.connect
+def keep_django_logging(**_: Any) -> None:
+    """Stop Celery from replacing the logging that settings.py set up."""
+
+
+@worker_process_init.connect
+def forget_inherited_connections(**_: Any) -> None:
+    """Drop database connections that a forked child must not share with its parent."""
+    from django.db import connections
+
+    for connection in connections.all(initialized_only=True):
+        connection.connection = None

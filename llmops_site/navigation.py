@@ -1,0 +1,74 @@
+"""What the frame around every page shows: the rooms a member may enter, and what waits in them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.accounts.models import Membership, Workspace
+from apps.accounts.rights import Right
+from apps.notices.models import Notification
+
+
+@dataclass(frozen=True)
+class Room:
+    """A section of the rail: who may enter, and which pages light it up."""
+
+    label: str
+    url_name: str
+    icon: str
+    path: str
+    rights: frozenset[Right]
+
+
+ROOMS = (
+    Room("Prompts", "prompt_list", "file-text", "prompts", frozenset({Right.VIEW})),
+    Room("Experiments", "experiments_home", "flask", "experiments", frozenset({Right.VIEW})),
+    Room("Reviews", "review_desk", "stars", "reviews", frozenset({Right.RATE})),
+    Room("Reviews", "queue_list", "stars", "reviews", frozenset({Right.VIEW, Right.MANAGE_QUEUES})),
+    Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND})),
+    Room("Models", "call_list", "plug-connected", "models", frozenset({Right.VIEW})),
+    Room("Settings", "settings_home", "settings", "settings", frozenset({Right.ADMIN})),
+)
+
+
+def rooms_of(membership: Membership) -> list[Room]:
+    """Return the rooms this member may enter, one for each section."""
+    found: dict[str, Room] = {}
+    for room in ROOMS:
+        if membership.may(*room.rights):
+            found.setdefault(room.label, room)
+    return list(found.values())
+
+
+def home_of(membership: Membership) -> str:
+    """Return the URL name of the member's inbox: the first room that they may enter."""
+    rooms = rooms_of(membership)
+    return rooms[0].url_name if rooms else "profile"
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Give every page inside a workspace its rail, bell and workspace switch."""
+    workspace: Workspace | None = getattr(request, "workspace", None)
+    membership: Membership | None = getattr(request, "membership", None)
+    if workspace is None or membership is None or getattr(request, "htmx", None):
+        return {"workspace": workspace, "membership": membership}
+    return {
+        "workspace": workspace,
+        "membership": membership,
+        "nav": [_entry(room, workspace, request.path) for room in rooms_of(membership)],
+        "workspaces": list(Workspace.objects.of(membership.user)),
+        "unread_notices": Notification.objects.unread_of(membership.user, workspace).count(),
+    }
+
+
+def _entry(room: Room, workspace: Workspace, path: str) -> dict[str, Any]:
+    prefix = reverse("workspace_home", kwargs={"workspace": workspace.slug}) + room.path + "/"
+    return {
+        "label": room.label,
+        "url": reverse(room.url_name, kwargs={"workspace": workspace.slug}),
+        "icon": room.icon,
+        "active": path.startswith(prefix),
+        "count": 0,
+    }

@@ -1,0 +1,35 @@
+"""Where every room is mounted. Pages live under /w/<workspace>/, programs under /api/v1/."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from llmops_site import views
+
+ROOMS: list[URLPattern | URLResolver] = [
+    path("", views.workspace_home, name="workspace_home"),
+    path("prompts/", include("apps.prompts.urls")),
+    path("experiments/", include("apps.experiments.urls")),
+    path("reviews/", include("apps.reviews.urls")),
+    path("spend/", include("apps.costs.urls")),
+    path("models/", include("apps.llm.urls")),
+    path("settings/", include("apps.accounts.urls")),
+    path("inbox/", include("apps.notices.urls")),
+]
+
+API: list[URLPattern | URLResolver] = [
+    path("", include("apps.prompts.api")),
+    path("", include("apps.costs.api")),
+    path("schema/", views.ApiSchema.as_view(), name="api_schema"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("join/", include("apps.accounts.join_urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("w/<slug:workspace>/", include(ROOMS)),
+    path("api/v1/", include(API)),
+]
+
+handler403 = "llmops_site.views.forbidden"
+handler404 = "llmops_site.views.not_found"
+handler500 = "llmops_site.views.broken"
