@@ -1,0 +1,140 @@
+"""Writing: prompts, drafts and versions."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.accounts import audit
+from apps.accounts.models import User, Workspace
+from apps.core import text
+from apps.core.errors import Conflict, DomainError
+from apps.prompts import contents
+from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
+
+FIRST_MESSAGES = [
+    {"role": "system", "content": "You are …\n\nAnswer in …"},
+    {"role": "user", "content": "{{input}}"},
+]
+
+
+class NothingChanged(DomainError):
+    """The draft says exactly what the newest version says."""
+
+    code = "nothing-changed"
+
+
+@transaction.atomic
+def create_prompt(
+    *,
+    workspace: Workspace,
+    name: str,
+    kind: str = Prompt.Kind.CHAT,
+    description: str = "",
+    tags: list[str] | None = None,
+    acting_user: User,
+) -> Prompt:
+    """Create an empty prompt owned by its author. Raises DomainError for a name that is bad or taken."""
+    prompt = Prompt(
+        workspace=workspace,
+        name=contents.clean_name(name),
+        kind=kind,
+        description=text.clean(description, field="The description", max_bytes=1_000).strip()[:300],
+        owner=acting_user,
+        tags=sorted({tag.strip()[:40] for tag in tags or [] if tag.strip()}),
+    )
+    try:
+        with transaction.atomic():
+            prompt.save(force_insert=True)
+    except IntegrityError:
+        raise DomainError(f"There is already a prompt called {prompt.name}.") from None
+    audit.record(workspace=workspace, actor=acting_user, verb="created", target=prompt)
+    return prompt
+
+
+@transaction.atomic
+def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
+    """Take a prompt out of the lists. Raises DomainError while a change request waits or it is live somewhere."""
+    if prompt.change_request_items.filter(change_request__state__in=ChangeRequest.WAITING).exists():
+        raise DomainError("A change request for this prompt is waiting. Withdraw it first.")
+    if prompt.deployments.exists():
+        raise DomainError("This prompt is or was live, so programs may fetch it. It stays in the lists.")
+    Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now())
+    audit.record(workspace=prompt.workspace, actor=acting_user, verb="archived", target=prompt)
+
+
+@transaction.atomic
+def open_draft(*, prompt: Prompt, acting_user: User, start_from: Version | None = None) -> Draft:
+    """Return the author's draft, begun from `start_from`, else the newest version, else a first text."""
+    base = start_from or prompt.versions.order_by("-number").first()
+    fields: dict[str, Any] = base.content() if base else {"messages": _first_messages(prompt)}
+    draft, _ = Draft.objects.get_or_create(prompt=prompt, author=acting_user, defaults={**fields, "based_on": base})
+    if start_from and draft.based_on != start_from:
+        raise Conflict(
+            "You already have a draft of this prompt. Save or discard it before you restore another version."
+        )
+    return draft
+
+
+def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
+    return FIRST_MESSAGES if prompt.kind == Prompt.Kind.CHAT else FIRST_MESSAGES[1:]
+
+
+@transaction.atomic
+def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_user: User) -> Draft:
+    """Keep what the author typed, finished or not, and return the draft with its new revision.
+
+    Raises Conflict when another tab saved in between, and DomainError for what cannot be stored at all.
+    """
+    contents.check_format(content["format"])
+    messages = contents.clean_messages(content["messages"], kind=draft.prompt.kind)
+    saved = Draft.objects.filter(pk=draft.pk, author=acting_user, revision=revision).update(
+        messages=messages,
+        format=content["format"],
+        variables=text.clean_tree(content["variables"], field="A variable"),
+        model_config=contents.clean_model_config(content["model_config"]),
+        revision=revision + 1,
+        updated_at=timezone.now(),
+    )
+    if not saved:
+        raise Conflict("This draft was saved in another tab. Reload to see that text; yours is still in this window.")
+    draft.refresh_from_db()
+    return draft
+
+
+@transaction.atomic
+def discard_draft(*, draft: Draft, acting_user: User) -> None:
+    """Throw the author's own draft away."""
+    Draft.objects.filter(pk=draft.pk, author=acting_user).delete()
+
+
+@transaction.atomic
+def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
+    """Turn the draft into the next version and remove the draft.
+
+    Raises NothingChanged when it equals the newest version; TemplateError, ContractError or DomainError when it
+    could not be filled.
+    """
+    message = text.clean(message, field="The message", max_bytes=2_000).strip()[:500]
+    if not message:
+        raise DomainError("Say in a few words what changed.")
+    # The prompt's row is the counter's lock: two versions saved at once get different numbers.
+    prompt = Prompt.objects.select_for_update().get(pk=draft.pk and draft.prompt_id)
+    content = contents.finished(draft)
+    newest = prompt.versions.order_by("-number").first()
+    identity = contents.content_hash(content)
+    if newest and newest.content_hash == identity:
+        raise NothingChanged(f"Nothing changed since version {newest.number}.")
+    version = Version(
+        prompt=prompt,
+        number=newest.number + 1 if newest else 1,
+        content_hash=identity,
+        message=message,
+        author=acting_user,
+        **content,
+    )
+    version.save(force_insert=True)
+    Draft.objects.filter(pk=draft.pk, author=acting_user).delete()
+    after = {"number": version.number, "content_hash": identity}
+    audit.record(workspace=prompt.workspace, actor=acting_user, verb="saved version", target=version, after=after)
+    return version

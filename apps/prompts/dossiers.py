@@ -1,0 +1,64 @@
+"""The dossier: what was known when something went live, frozen with its hash."""
+
+from typing import Any
+
+from apps.core import canonical
+from apps.prompts import diffs
+from apps.prompts.models import ChangeRequest, ChangeRequestItem
+from apps.prompts.policy import Standing
+
+
+def compose(request: ChangeRequest, standing: Standing) -> dict[str, Any]:
+    """Collect diff, checks with evidence, decisions and discussion as they stand now (JSON values only)."""
+    return {
+        "number": request.number,
+        "title": request.title,
+        "why": request.why,
+        "environment": request.environment.name,
+        "policy": request.environment.policy,
+        "author": str(request.author),
+        "opened_at": request.created_at.isoformat(),
+        "content_hash": standing.content_hash,
+        "items": [_item(item) for item in request.items.select_related("prompt", "version").order_by("prompt_id")],
+        "checks": [
+            {
+                "name": check.name,
+                "required": check.required,
+                "status": check.check.status if check.check else "missing",
+                "summary": check.check.summary if check.check else "",
+                "evidence": check.check.evidence if check.check else {},
+            }
+            for check in standing.checks
+        ],
+        "decisions": [
+            {
+                "reviewer": str(approval.reviewer),
+                "decision": approval.decision,
+                "comment": approval.comment,
+                "content_hash": approval.content_hash,
+                "at": approval.at.isoformat(),
+            }
+            for approval in request.approvals.select_related("reviewer").order_by("id")
+        ],
+        "discussion": [
+            {"author": str(comment.author), "text": comment.text, "at": comment.at.isoformat()}
+            for comment in request.comments.select_related("author").order_by("id")
+        ],
+    }
+
+
+def _item(item: ChangeRequestItem) -> dict[str, Any]:
+    before = item.base.version if item.base else None
+    diff = diffs.between(before, item.version)
+    return {
+        "prompt": item.prompt.name,
+        "before": before.number if before else None,
+        "after": item.version.number,
+        "content_hash": item.version.content_hash,
+        "summary": diff.sentence,
+        "messages": [[message.role, message.status, message.pieces] for message in diff.messages],
+    }
+
+
+def digest(body: dict[str, Any]) -> str:
+    return canonical.sha256(body)

@@ -1,0 +1,115 @@
+"""What people may send: shapes and sizes. The rules stand in the actions."""
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from apps.core.errors import DomainError
+from apps.prompts import variables
+from apps.prompts.models import Approval, Environment, Prompt, Version
+
+TEXT = forms.TextInput(attrs={"class": "form-control"})
+AREA = forms.Textarea(attrs={"class": "form-control", "rows": 3})
+
+
+class PromptForm(forms.Form):
+    name = forms.CharField(max_length=255, widget=TEXT, help_text="Slashes make folders: support/reply, for example.")
+    description = forms.CharField(
+        max_length=300, required=False, widget=TEXT, help_text="What is it for? One sentence."
+    )
+    kind = forms.ChoiceField(
+        choices=[(Prompt.Kind.CHAT, "Chat: system and user messages"), (Prompt.Kind.TEXT, "Text: one text")],
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+    tags = forms.CharField(max_length=300, required=False, widget=TEXT, help_text="Separated by commas.")
+
+    def clean_tags(self) -> list[str]:
+        return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+
+class VersionForm(forms.Form):
+    message = forms.CharField(max_length=500, widget=TEXT, label="What changed?")
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class ChangeRequestForm(forms.Form):
+    version = forms.ModelChoiceField(Version.objects.none(), widget=forms.Select(attrs={"class": "form-select"}))
+    environment = forms.ModelChoiceField(
+        Environment.objects.none(),
+        widget=forms.Select(attrs={"class": "form-select"}),
+        label="Where should it go live?",
+    )
+    title = forms.CharField(max_length=200, widget=TEXT, label="What gets better?")
+    why = forms.CharField(max_length=20_000, required=False, widget=AREA, label="Why now? What did you look at?")
+
+    def __init__(self, *args: Any, prompt: Prompt, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["version"].queryset = prompt.versions.newest_first()  # type: ignore[attr-defined]
+        environments = prompt.workspace.environments.ranked()
+        self.fields["environment"].queryset = environments  # type: ignore[attr-defined]
+
+
+class ReviewForm(forms.Form):
+    decision = forms.ChoiceField(choices=Approval.Decision.choices)
+    comment = forms.CharField(max_length=20_000, required=False, widget=AREA)
+    content_hash = forms.CharField(max_length=64, required=False)
+
+
+class CommentForm(forms.Form):
+    text = forms.CharField(max_length=20_000, widget=AREA)
+
+
+class ReasonForm(forms.Form):
+    """A step that replaces what is live: what the person saw there, and why they change it."""
+
+    reason = forms.CharField(max_length=4_000, required=False)
+    replaces = forms.IntegerField(required=False)
+
+
+class PolicyForm(forms.Form):
+    approvals = forms.IntegerField(min_value=0, max_value=10, widget=forms.NumberInput(attrs={"class": "form-control"}))
+    self_approval = forms.BooleanField(required=False)
+    checks = forms.MultipleChoiceField(
+        choices=[("tests", "Tests must pass"), ("people", "People must not prefer what is live")], required=False
+    )
+
+
+def read_draft(post: QueryDict) -> dict[str, Any]:
+    """Return the editor's content as `save_draft` takes it. Raises DomainError for numbers that are none."""
+    roles, texts = post.getlist("role"), post.getlist("content")
+    return {
+        "messages": [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)],
+        "format": post.get("format", "mustache"),
+        "variables": [_variable(post, index, name) for index, name in enumerate(post.getlist("variable"))],
+        "model_config": {
+            "model": post.get("model", ""),
+            "parameters": {
+                "temperature": _number(post, "temperature"),
+                "max_tokens": _number(post, "max_tokens", whole=True),
+            },
+        },
+    }
+
+
+def _variable(post: QueryDict, index: int, name: str) -> dict[str, Any]:
+    kind = post.get(f"variable-{index}-type", "string")
+    default = post.get(f"variable-{index}-default", "")
+    return {
+        "name": name,
+        "type": kind,
+        "required": post.get(f"variable-{index}-required") == "on",
+        "default": variables.parse(kind, default) if default else None,
+        "example": post.get(f"variable-{index}-example", ""),
+        "description": post.get(f"variable-{index}-description", ""),
+    }
+
+
+def _number(post: QueryDict, name: str, *, whole: bool = False) -> float | int | None:
+    written = post.get(name, "").strip().replace(",", ".")
+    if not written:
+        return None
+    try:
+        return int(written) if whole else float(written)
+    except ValueError:
+        raise DomainError(f"{name} must be a number.") from None

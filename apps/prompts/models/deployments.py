@@ -1,0 +1,151 @@
+import secrets
+from typing import Self
+
+from django.db import models
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey, User, Workspace
+from apps.prompts.models.prompts import APPEND_ONLY, Prompt, Version
+
+
+def default_policy() -> dict[str, object]:
+    return {"approvals": 0, "self_approval": True, "checks": []}
+
+
+def new_salt() -> str:
+    return secrets.token_hex(8)
+
+
+class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    def ranked(self) -> Self:
+        return self.order_by("rank", "id")
+
+
+class Environment(models.Model):
+    """A place where prompts are live, and what it asks for before they are: approvals and named checks."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="environments")
+    name = models.SlugField(max_length=40)
+    rank = models.PositiveSmallIntegerField()
+    policy = models.JSONField(default=default_policy)
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_once"),
+            models.UniqueConstraint(fields=["workspace", "rank"], name="environment_rank_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def approvals_needed(self) -> int:
+        return int(self.policy.get("approvals", 0))
+
+    @property
+    def allows_self_approval(self) -> bool:
+        return bool(self.policy.get("self_approval", False))
+
+    @property
+    def required_checks(self) -> list[str]:
+        return list(self.policy.get("checks", []))
+
+    @property
+    def is_guarded(self) -> bool:
+        """Tell whether a version needs a change request to go live here."""
+        return bool(self.approvals_needed or self.required_checks)
+
+    @property
+    def policy_sentence(self) -> str:
+        """Say the policy as people would."""
+        if not self.is_guarded:
+            return f"Whoever may promote to {self.name} puts a version live at once."
+        count = self.approvals_needed
+        parts = [f"needs {count or 'no'} approval{'' if count == 1 else 's'}"]
+        if count:
+            parts.append(
+                "everybody may approve their own" if self.allows_self_approval else "nobody approves their own"
+            )
+        if self.required_checks:
+            parts.append(f"{' and '.join(self.required_checks)} must pass")
+        return f"{self.name.capitalize()} {', '.join(parts)}."
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    def current(self) -> Self:
+        """Keep what is live now: deployments that nothing followed."""
+        return self.filter(next=None)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-id")
+
+    def loaded(self) -> Self:
+        """Load what every page says of a deployment: place, people, versions."""
+        return self.select_related("environment", "actor", "actor_key", "change_request").prefetch_related(
+            "arms__version"
+        )
+
+    def by_prompt(self, environment_id: int, prompts: list[int]) -> "dict[int, Deployment]":
+        """Return what is live in an environment, by prompt id."""
+        rows = self.current().loaded().filter(environment=environment_id, prompt__in=prompts)
+        return {row.prompt_id: row for row in rows}
+
+
+class Deployment(models.Model):
+    """A moment when what is live in an environment changed. Append-only; each follows exactly one other."""
+
+    class Kind(models.TextChoices):
+        DEPLOY = "deploy", "Promoted"
+        ROLL_BACK = "roll_back", "Rolled back"
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="deployments")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="deployments")
+    previous = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="next")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DEPLOY)
+    salt = models.CharField(max_length=32, default=new_salt)
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    actor_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.TextField(blank=True)
+    change_request = models.ForeignKey(
+        "prompts.ChangeRequest", on_delete=models.PROTECT, null=True, related_name="deployments"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = DeploymentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Of two people who replace the same deployment, the database lets one.
+            models.UniqueConstraint(
+                fields=["prompt", "environment", "previous"], nulls_distinct=False, name="deployment_follows_once"
+            )
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.prompt.name} in {self.environment.name}"
+
+    @property
+    def version(self) -> Version:
+        """Return the version with the most weight. Prefetch `arms__version`."""
+        return max(self.arms.all(), key=lambda arm: (arm.weight, arm.pk)).version
+
+
+class DeploymentArm(models.Model):
+    """One version's share of a deployment, in percent of the traffic."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="arms")
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="arms")
+    weight = models.PositiveSmallIntegerField(default=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "version"], name="arm_once"),
+            models.CheckConstraint(condition=models.Q(weight__gte=0, weight__lte=100), name="arm_weight_percent"),
+        ]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.weight} %"

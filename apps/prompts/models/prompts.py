@@ -1,0 +1,141 @@
+from typing import Any, Self
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from apps.accounts.models import User, Workspace
+
+APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+
+
+class PromptQuerySet(models.QuerySet["Prompt"]):
+    def active(self) -> Self:
+        return self.filter(archived_at=None)
+
+    def in_folder(self, folder: str) -> Self:
+        return self.filter(name__startswith=f"{folder}/") if folder else self
+
+    def matching(self, query: str) -> Self:
+        """Keep prompts that say `query` in their name, description, tags or the text of any version."""
+        if not query:
+            return self
+        texts = Version.objects.alias(text_of_messages=Cast("messages", models.TextField())).filter(
+            prompt=models.OuterRef("pk"), text_of_messages__icontains=query
+        )
+        return self.filter(
+            models.Q(name__icontains=query)
+            | models.Q(description__icontains=query)
+            | models.Q(tags__icontains=query)
+            | models.Exists(texts)
+        )
+
+
+class Prompt(models.Model):
+    """A named text that a product sends to a model. Slashes in the name are folders."""
+
+    class Kind(models.TextChoices):
+        TEXT = "text", "Text"
+        CHAT = "chat", "Chat"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="prompts")
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=4, choices=Kind.choices, default=Kind.CHAT)
+    description = models.CharField(max_length=300, blank=True)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PromptQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="prompt_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> str:
+        return self.name.rpartition("/")[0]
+
+
+class Content(models.Model):
+    """What a draft and a version have in common: everything that decides what a model is sent.
+
+    `messages` is a list of {"role", "content"}; a text prompt has exactly one. `variables` is the contract: a list of
+    {"name", "type", "required", "default", "example", "description"}. `model_config` is {"model", "parameters"}.
+    """
+
+    class Format(models.TextChoices):
+        MUSTACHE = "mustache", "Mustache"
+        JINJA = "jinja", "Jinja"
+        FSTRING = "fstring", "f-string"
+
+    messages = models.JSONField(default=list)
+    format = models.CharField(max_length=10, choices=Format.choices, default=Format.MUSTACHE)
+    variables = models.JSONField(default=list, blank=True)
+    model_config = models.JSONField(default=dict, blank=True)
+    output_schema = models.JSONField(null=True, blank=True)
+    tools = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def content(self) -> dict[str, Any]:
+        """Return all that decides what a model is sent: what the content hash covers."""
+        return {
+            "messages": self.messages,
+            "format": self.format,
+            "variables": self.variables,
+            "model_config": self.model_config,
+            "output_schema": self.output_schema,
+            "tools": self.tools,
+        }
+
+
+class Draft(Content):
+    """One author's unsaved work on a prompt. Autosaved; becomes a version only on purpose."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="drafts")
+    author = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    based_on = models.ForeignKey("prompts.Version", on_delete=models.PROTECT, null=True, related_name="+")
+    revision = models.PositiveIntegerField(default=1)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "author"], name="draft_once")]
+
+    def __str__(self) -> str:
+        return f"{self.author}'s draft of {self.prompt}"
+
+
+class VersionQuerySet(models.QuerySet["Version"]):
+    def newest_first(self) -> Self:
+        return self.order_by("-number")
+
+
+class Version(Content):
+    """A prompt's text as it was saved. It never changes: the database refuses."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    content_hash = models.CharField(max_length=64)
+    message = models.CharField(max_length=500)
+    author = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = VersionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["prompt", "number"], name="version_number_once")]
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.prompt.name} v{self.number}"
+
+    @property
+    def short_hash(self) -> str:
+        return self.content_hash[:10]

@@ -1,0 +1,7 @@
+"""What this room announces. Receivers in the rooms above run inside the sender's transaction and only call an action."""
+
+from django.dispatch import Signal
+
+change_request_opened = Signal()  # change_request
+change_request_closed = Signal()  # change_request
+version_deployed = Signal()  # deployment

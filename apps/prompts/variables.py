@@ -1,0 +1,121 @@
+"""The variables contract: which names a text uses, what each must be, and whether given values fit."""
+
+import json
+import re
+import string
+from typing import Any
+
+from apps.core.errors import DomainError
+from apps.prompts import templates
+
+TYPES = ("string", "number", "integer", "boolean", "list", "object")
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "list": (list,),
+    "object": (dict,),
+}
+MAX_VARIABLES = 1_000
+Variable = dict[str, Any]  # {"name", "type", "required", "default", "example", "description"}
+Values = dict[str, Any]
+
+
+class ContractError(DomainError):
+    """Values do not fit the contract. `details["problems"]` names each variable and what is wrong with it."""
+
+    code = "contract"
+
+
+def declared(messages: list[dict[str, str]], format: str, known: list[Variable]) -> list[Variable]:
+    """Return the contract of a text: its names in order of appearance, each with what is known of it.
+
+    Raises TemplateError for a text that cannot be parsed and ContractError for over 1,000 names.
+    """
+    names = templates.names_in(messages, format)
+    if len(names) > MAX_VARIABLES:
+        raise ContractError(f"The text uses {len(names):,} variables; at most {MAX_VARIABLES:,} can be kept.")
+    by_name = {variable["name"]: variable for variable in known}
+    return [_complete(by_name.get(name, {"name": name})) for name in names]
+
+
+def _complete(variable: Variable) -> Variable:
+    kind = variable.get("type", "string")
+    if kind not in TYPES:
+        raise ContractError(f"{variable['name']} has the unknown type {kind}. Known are {', '.join(TYPES)}.")
+    default = variable.get("default")
+    if default is not None and not _fits(default, kind):
+        raise ContractError(f"The default of {variable['name']} is not a {kind}.")
+    return {
+        "name": variable["name"],
+        "type": kind,
+        "required": bool(variable.get("required", True)),
+        "default": default,
+        "example": variable.get("example") or "",
+        "description": variable.get("description") or "",
+    }
+
+
+def fill(variables: list[Variable], values: Values) -> Values:
+    """Return a value for every variable: the given one, else the default, else empty when it is not required.
+
+    Raises ContractError naming every missing, unknown and ill-typed variable.
+    """
+    problems = dict.fromkeys(values.keys() - {v["name"] for v in variables}, "is not a variable of this prompt")
+    filled: Values = {}
+    for variable in variables:
+        name, kind = variable["name"], variable["type"]
+        value = values.get(name, variable["default"])
+        if value is None and variable["required"]:
+            problems[name] = "is missing"
+        elif value is not None and not _fits(value, kind):
+            problems[name] = f"must be of type {kind}"
+        else:
+            filled[name] = "" if value is None else value
+    if problems:
+        raise ContractError(_sentence(problems), problems=problems)
+    return filled
+
+
+def _sentence(problems: dict[str, str]) -> str:
+    shown = "; ".join(f"{name} {problem}" for name, problem in sorted(problems.items())[:10])
+    more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
+    return f"The values do not fit: {shown}{more}."
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, PYTHON_TYPES[kind])
+
+
+def parse(kind: str, text: str) -> Any:
+    """Read what a person typed as a value of `kind`; text that cannot be read stays text and fails `fill`."""
+    if kind == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def is_name(value: str) -> bool:
+    return bool(re.fullmatch(r"[^\W\d]\w{0,99}", value))
+
+
+def example_values(variables: list[Variable]) -> Values:
+    """Return values to preview with: the example, else the default, else the name itself in brackets."""
+    found: Values = {}
+    for variable in variables:
+        example = variable["example"]
+        if example:
+            found[variable["name"]] = parse(variable["type"], example)
+        elif variable["default"] is None:
+            found[variable["name"]] = _stand_in(variable)
+    return found
+
+
+def _stand_in(variable: Variable) -> Any:
+    blanks: dict[str, Any] = {"number": 0, "integer": 0, "boolean": False, "list": [], "object": {}}
+    return blanks.get(variable["type"], f"[{string.capwords(variable['name'].replace('_', ' ')).lower()}]")

@@ -1,0 +1,46 @@
+from apps.prompts.views.changes import (
+    change_request_comment,
+    change_request_detail,
+    change_request_dossier,
+    change_request_list,
+    change_request_new,
+    change_request_promote,
+    change_request_replace,
+    change_request_review,
+    change_request_withdraw,
+)
+from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
+from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
+from apps.prompts.views.environments import environment_edit, environment_list
+from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
+
+__all__ = [
+    "change_request_comment",
+    "change_request_detail",
+    "change_request_dossier",
+    "change_request_list",
+    "change_request_new",
+    "change_request_promote",
+    "change_request_replace",
+    "change_request_review",
+    "change_request_withdraw",
+    "deployment_list",
+    "draft_discard",
+    "draft_edit",
+    "draft_save",
+    "environment_edit",
+    "environment_list",
+    "prompt_archive",
+    "prompt_detail",
+    "prompt_list",
+    "prompt_new",
+    "prompt_use",
+    "version_compare",
+    "version_deploy",
+    "version_detail",
+    "version_list",
+    "version_restore",
+    "version_roll_back",
+    "version_save",
+]

@@ -1,0 +1,136 @@
+"""Writing a draft with its preview beside it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.accounts.access import requires
+from apps.accounts.rights import Right
+from apps.core.errors import Conflict, DomainError
+from apps.core.htmx import HttpRequest, page
+from apps.llm.models import Model
+from apps.prompts import actions, boards, rendering, variables
+from apps.prompts.forms import VersionForm, read_draft
+from apps.prompts.models import Draft, Prompt
+from apps.prompts.templates import FORMATS
+from apps.prompts.views.prompts import find, frame
+
+BLANK = {"role": "user", "content": ""}
+
+
+@require_GET
+@requires(Right.EDIT)
+def draft_edit(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    draft = actions.open_draft(prompt=find(request, prompt_id), acting_user=request.user)
+    return page(request, "prompts/draft_edit.html", _context(request, draft))
+
+
+@require_POST
+@requires(Right.EDIT)
+def draft_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Autosave: keep the text and answer with preview, contract and saved state; the text itself stays in the page.
+
+    With `op` (add, remove:<index>) a message is added or taken away and the whole editor comes back.
+    """
+    draft = _own_draft(request, find(request, prompt_id))
+    content = read_draft(request.POST)
+    op = request.POST.get("op", "")
+    _change_messages(content["messages"], op)
+    try:
+        draft = actions.save_draft(draft=draft, revision=_revision(request), content=content, acting_user=request.user)
+    except DomainError as error:
+        context = {**_context(request, draft, content), "save_error": error.message}
+        return page(request, "prompts/draft_edit.html", context, fragment="saved", status=200)
+    names_changed = [v["name"] for v in content["variables"]] != [v["name"] for v in _contract(draft)[0]]
+    context = {**_context(request, draft), "oob": True, "names_changed": names_changed}
+    return page(request, "prompts/draft_edit.html", context, fragment="editor" if op else "saved")
+
+
+def _change_messages(rows: list[dict[str, str]], op: str) -> None:
+    verb, _, index = op.partition(":")
+    if verb == "add":
+        rows.append(dict(BLANK))
+    elif verb == "remove" and index.isdigit() and int(index) < len(rows) > 1:
+        del rows[int(index)]
+
+
+def _revision(request: HttpRequest) -> int:
+    value = request.POST.get("revision", "")
+    if not value.isdigit():
+        raise Conflict("This page is out of date. Reload it; your last saved text is kept.")
+    return int(value)
+
+
+@require_POST
+@requires(Right.EDIT)
+def version_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Save what the page holds, then make it a version: one press never loses the last words."""
+    prompt = find(request, prompt_id)
+    draft = _own_draft(request, prompt)
+    form = VersionForm(request.POST)
+    try:
+        draft = actions.save_draft(
+            draft=draft, revision=_revision(request), content=read_draft(request.POST), acting_user=request.user
+        )
+        message = form.data.get("message", "")
+        version = actions.save_version(draft=draft, message=message, acting_user=request.user)
+    except DomainError as error:
+        context = {**_context(request, draft), "version_error": error.message, "form": form}
+        return page(request, "prompts/draft_edit.html", context, status=422)
+    messages.success(request, f"Version {version.number} is saved.")
+    return redirect("version_detail", workspace=request.workspace.slug, prompt_id=prompt.pk, number=version.number)
+
+
+@require_POST
+@requires(Right.EDIT)
+def draft_discard(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    prompt = find(request, prompt_id)
+    actions.discard_draft(draft=_own_draft(request, prompt), acting_user=request.user)
+    messages.success(request, "The draft is gone.")
+    return redirect("prompt_detail", workspace=request.workspace.slug, prompt_id=prompt.pk)
+
+
+def _own_draft(request: HttpRequest, prompt: Prompt) -> Draft:
+    drafts = prompt.drafts.select_related("prompt__workspace", "based_on")
+    return get_object_or_404(drafts, author=request.user)
+
+
+def _context(request: HttpRequest, draft: Draft, content: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Collect what the editor shows; `content` is what the page holds when it could not be saved."""
+    contract, problem = _contract(draft)
+    preview, preview_problem = _preview(draft, contract)
+    return {
+        **frame(request, draft.prompt, "draft"),
+        "draft": draft,
+        "rows": content["messages"] if content else draft.messages,
+        "contract": contract,
+        "problem": problem or preview_problem,
+        "preview": preview,
+        "tokens": rendering.approximate_tokens(preview or draft.messages),
+        "models": Model.objects.usable().filter(workspace=request.workspace).order_by("name"),
+        "formats": list(FORMATS),
+        "types": variables.TYPES,
+        "roles": ("system", "user", "assistant"),
+        "form": VersionForm(),
+        "others": draft.prompt.drafts.exclude(pk=draft.pk).select_related("author"),
+        "live": boards.live_of(draft.prompt),
+    }
+
+
+def _contract(draft: Draft) -> tuple[list[variables.Variable], str]:
+    """Return the contract found in the text and, when it cannot be read, why."""
+    try:
+        return variables.declared(draft.messages, draft.format, draft.variables), ""
+    except DomainError as error:
+        return draft.variables, error.message
+
+
+def _preview(draft: Draft, contract: list[variables.Variable]) -> tuple[list[dict[str, str]], str]:
+    try:
+        values = variables.example_values(contract)
+        return rendering.render(draft.messages, contract, draft.format, values), ""
+    except DomainError as error:
+        return [], error.message

@@ -1,0 +1,140 @@
+"""The list of prompts and the page of one."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts.access import requires
+from apps.accounts.rights import Right
+from apps.core import charts
+from apps.core.errors import DomainError
+from apps.core.htmx import HttpRequest, page
+from apps.costs import spend
+from apps.prompts import actions, boards, snippets, variables
+from apps.prompts.forms import PromptForm
+from apps.prompts.models import Deployment, Prompt, Version
+
+PAGE_SIZE = 50
+
+
+def find(request: HttpRequest, prompt_id: int) -> Prompt:
+    """Return the workspace's prompt or raise Http404."""
+    return get_object_or_404(request.workspace.prompts.select_related("workspace", "owner"), pk=prompt_id)
+
+
+def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
+    """Return what every page of a prompt shows around its content: the prompt, its tabs, what this member may do."""
+    may_edit = request.membership.may(Right.EDIT)
+    tabs = [("overview", "Overview", "prompt_detail"), ("versions", "Versions", "version_list")]
+    if may_edit:
+        tabs.insert(1, ("draft", "Draft", "draft_edit"))
+    tabs += [("deployments", "Deployments", "deployment_list"), ("use", "Use it", "prompt_use")]
+    place = {"workspace": request.workspace.slug, "prompt_id": prompt.pk}
+    return {
+        "prompt": prompt,
+        "may_edit": may_edit,
+        "tabs": [
+            {"label": label, "url": reverse(url_name, kwargs=place), "active": name == tab}
+            for name, label, url_name in tabs
+        ],
+    }
+
+
+@require_GET
+@requires(Right.VIEW)
+def prompt_list(request: HttpRequest) -> HttpResponse:
+    query, folder = request.GET.get("q", "").strip()[:200], request.GET.get("folder", "")[:255]
+    prompts = boards.for_list(request.workspace.prompts.active().in_folder(folder).matching(query))
+    rows = Paginator(prompts, PAGE_SIZE).get_page(request.GET.get("page"))
+    spent = spend.by_prompt(request.workspace.pk, [prompt.pk for prompt in rows])
+    context = {
+        "rows": rows,
+        "spend": spent,
+        "sparks": {pk: charts.sparkline(one.daily, label="Spend of the last 7 days") for pk, one in spent.items()},
+        "query": query,
+        "folder": folder,
+        "folders": boards.folders_of(request.workspace),
+        "environments": boards.environments_of(request.workspace),
+        "waiting": [] if query else boards.waiting_requests(request.workspace, request.membership, limit=5),
+    }
+    return page(request, "prompts/prompt_list.html", context, fragment="table")
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Right.EDIT)
+def prompt_new(request: HttpRequest) -> HttpResponse:
+    form = PromptForm(request.POST or None, initial={"name": request.GET.get("name", "")})
+    if request.method == "POST" and form.is_valid():
+        try:
+            prompt = actions.create_prompt(workspace=request.workspace, acting_user=request.user, **form.cleaned_data)
+        except DomainError as error:
+            form.add_error("name", error.message)
+        else:
+            return redirect("draft_edit", workspace=request.workspace.slug, prompt_id=prompt.pk)
+    status = 422 if request.method == "POST" else 200
+    return page(request, "prompts/prompt_new.html", {"form": form}, status=status)
+
+
+@require_GET
+@requires(Right.VIEW)
+def prompt_detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    prompt = find(request, prompt_id)
+    versions = list(prompt.versions.select_related("author").newest_first()[:10])
+    live = boards.live_of(prompt)
+    shown = _shown(live, versions)
+    context = {
+        **frame(request, prompt, "overview"),
+        "live": live,
+        "shown": shown,
+        "versions": versions,
+        "spend": spend.by_version(request.workspace.pk, prompt.pk),
+        "waiting": [w for w in boards.waiting_requests(request.workspace, request.membership) if _is_about(w, prompt)],
+        "timeline": boards.timeline(prompt),
+        "has_draft": prompt.drafts.filter(author=request.user).exists(),
+    }
+    return page(request, "prompts/prompt_detail.html", context)
+
+
+def _shown(live: list[Deployment], versions: list[Version]) -> Version | None:
+    """Choose the text to open on: what is live highest up, else the newest version."""
+    if live:
+        return live[-1].version
+    return versions[0] if versions else None
+
+
+def _is_about(waiting: boards.Waiting, prompt: Prompt) -> bool:
+    return any(item.prompt_id == prompt.pk for item in waiting.request.items.all())
+
+
+@require_GET
+@requires(Right.VIEW)
+def prompt_use(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    prompt = find(request, prompt_id)
+    version = prompt.versions.newest_first().first()
+    top = request.workspace.environments.ranked().last()
+    context = {
+        **frame(request, prompt, "use"),
+        "version": version,
+        "snippets": snippets.snippets(
+            base_url=settings.PUBLIC_URL,
+            name=prompt.name,
+            environment=top.name if top else "production",
+            values=variables.example_values(version.variables) if version else {},
+        ),
+    }
+    return page(request, "prompts/prompt_use.html", context)
+
+
+@require_POST
+@requires(Right.EDIT)
+def prompt_archive(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    prompt = find(request, prompt_id)
+    actions.archive_prompt(prompt=prompt, acting_user=request.user)
+    messages.success(request, f"{prompt.name} is archived.")
+    return redirect("prompt_list", workspace=request.workspace.slug)
