@@ -192,7 +192,14 @@ def _layout(*, legend: bool) -> Figure:
     return {
         "margin": dict(MARGIN),
         "showlegend": legend,
-        "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "traceorder": "normal"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+            "traceorder": "normal",
+        },
         "xaxis": {"automargin": True, "fixedrange": True, "showgrid": False, "zeroline": False},
         "yaxis": {"automargin": True, "fixedrange": True, "showgrid": True, "zeroline": False},
         "dragmode": False,

@@ -64,10 +64,10 @@ def compact(value: Decimal | float | None) -> str:
     """Return 1,234 as 1.2k and 3,400,000 as 3.4M."""
     if value is None:
         return NOTHING
-    size = abs(value)
+    size = abs(float(value))
     for bound, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
         # 999,950 would round to 1000.0k: it belongs to the next unit.
-        if float(size) >= bound * 0.99995 and size >= 1_000:
+        if size >= bound * 0.99995 and size >= 1_000:
             short = f"{float(value) / bound:.1f}".removesuffix(".0")
             return short.replace("-", MINUS) + unit
     return number(value) if float(value).is_integer() else number(value, 1)

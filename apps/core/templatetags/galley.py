@@ -31,7 +31,9 @@ QUIET = "idle", "circle-minus"
 STATES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("done", "passed", "ok", "applied", "approved", "accepted", "succeeded", "healthy", "met"), GOOD),
     **dict.fromkeys(("complete", "completed", "delivered", "better", "fixed", "live", "active", "closed"), GOOD),
-    **dict.fromkeys(("failed", "error", "rejected", "refused", "worse", "broken", "dead", "exceeded", "revoked"), BAD),
+    **dict.fromkeys(
+        ("failed", "error", "errored", "rejected", "refused", "worse", "broken", "dead", "exceeded", "revoked"), BAD
+    ),
     **dict.fromkeys(("warning", "stale", "changes_requested", "conflict", "degraded", "flaky", "partial"), WARN),
     **dict.fromkeys(("estimated", "unpriced", "disagreeing", "expired", "expiring", "over"), WARN),
     **dict.fromkeys(("running", "sent", "applying", "in_progress", "claimed", "started", "open"), ACTIVE),
