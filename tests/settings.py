@@ -3,23 +3,23 @@
 import atexit
 import os
 import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 
 from cryptography.fernet import Fernet
 
-from llmops_site.postgres import Cluster
+from llmops_site import postgres
+
+_open = ExitStack()
+atexit.register(_open.close)
 
 os.environ["SECRET_KEY"] = "only-for-tests"
 os.environ.setdefault("ENCRYPTION_KEYS", Fernet.generate_key().decode())
-os.environ.setdefault("GALLEY_VAR", tempfile.mkdtemp(prefix="galley-tests-"))
-
+if "GALLEY_VAR" not in os.environ:
+    os.environ["GALLEY_VAR"] = _open.enter_context(tempfile.TemporaryDirectory(prefix="galley-tests-"))
 if "DATABASE_URL" not in os.environ:
-    _cluster = Cluster(Path(tempfile.mkdtemp(prefix="galley-pg-")), throwaway=True)
-    _cluster.start()
-    atexit.register(_cluster.stop)
-    os.environ["DATABASE_URL"] = _cluster.url
+    os.environ["DATABASE_URL"] = _open.enter_context(postgres.throwaway()).url
 
-from llmops_site.settings import *  # noqa: F403
+from llmops_site.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -1,0 +1,5 @@
+import sys
+
+from llmops_site.running import up
+
+sys.exit(up.main())
