@@ -1,0 +1,58 @@
+"""Sending one notice by e-mail: claimed first, so that a doubled task sends once."""
+
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import F
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from apps.notices.models import Notification
+
+LEASE = timedelta(minutes=10)
+
+
+def deliver(notification_id: int) -> bool:
+    """Send the e-mail of a notice unless it was sent, is being sent, or was given up; return whether it went out.
+
+    Raises OSError when the mail server cannot be reached: the claim is given back and a later sweep tries again.
+    """
+    notification = _claim(notification_id)
+    if notification is None:
+        return False
+    try:
+        _mail(notification).send()
+    except SMTPRecipientsRefused:
+        # The address itself is refused: trying again would only annoy the server.
+        Notification.objects.filter(pk=notification_id).give_up()
+        return False
+    except OSError:
+        Notification.objects.filter(pk=notification_id).update(mail_lease_until=None)
+        raise
+    Notification.objects.filter(pk=notification_id).update(emailed_at=timezone.now(), mail_lease_until=None)
+    return True
+
+
+def _claim(notification_id: int) -> Notification | None:
+    now = timezone.now()
+    waiting = Notification.objects.waiting_for_mail(now).filter(pk=notification_id)
+    if not waiting.update(mail_lease_until=now + LEASE, mail_attempts=F("mail_attempts") + 1):
+        return None
+    return Notification.objects.select_related("user", "workspace").get(pk=notification_id)
+
+
+def _mail(notification: Notification) -> EmailMultiAlternatives:
+    words = {
+        "notification": notification,
+        "link": settings.PUBLIC_URL + notification.url if notification.url else "",
+        "inbox": settings.PUBLIC_URL + notification.inbox_url,
+    }
+    mail = EmailMultiAlternatives(
+        subject=" ".join(f"[{notification.workspace.name}] {notification.title}".split()),
+        body=render_to_string("notices/mail/notice.txt", words),
+        to=[notification.user.email],
+    )
+    mail.attach_alternative(render_to_string("notices/mail/notice.html", words), "text/html")
+    return mail

@@ -1,0 +1,11 @@
+from typing import Any
+
+from celery import shared_task
+
+from apps.notices import mailing
+
+
+@shared_task
+def send_mail(*, notification_id: int, **_: Any) -> None:
+    """Send one notice. When the mail server is away the sweep tries again."""
+    mailing.deliver(notification_id)
