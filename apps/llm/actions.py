@@ -1,0 +1,184 @@
+"""What people change here: connections and the models that they offer."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.accounts import audit
+from apps.accounts.models import User, Workspace
+from apps.core import outgoing, secrets
+from apps.core.errors import Conflict, DomainError
+from apps.core.text import KILOBYTE, clean
+from apps.llm.models import Connection, Model
+
+LONGEST_KEY = 4 * KILOBYTE
+
+
+class NameTaken(Conflict):
+    """Another live connection of the workspace has that name."""
+
+
+class KeyNeeded(DomainError):
+    """A stored key is only ever sent to the server that it was entered for."""
+
+
+class ModelKnown(Conflict):
+    """The connection already offers a model of that name."""
+
+
+@transaction.atomic
+def create_connection(  # noqa: PLR0913 - one for each field of the form
+    *,
+    workspace: Workspace,
+    name: str,
+    kind: Connection.Kind,
+    base_url: str,
+    key: str,
+    provider: str = "",
+    max_concurrency: int = 32,
+    acting_user: User,
+) -> Connection:
+    """Add a provider account. Raises DomainError for an address that is not called, NameTaken for a taken name."""
+    outgoing.check_url(base_url)
+    connection = Connection(
+        workspace=workspace,
+        name=clean(name, field="Name").strip(),
+        kind=kind,
+        provider=provider or kind,
+        base_url=base_url,
+        max_concurrency=max_concurrency,
+        created_by=acting_user,
+    )
+    _put_key(connection, key)
+    _save_named(connection)
+    audit.record(
+        workspace=workspace, actor=acting_user, verb="connection created", target=connection, after=_shown(connection)
+    )
+    return connection
+
+
+@transaction.atomic
+def update_connection(
+    *,
+    connection: Connection,
+    name: str,
+    base_url: str,
+    provider: str,
+    max_concurrency: int,
+    key: str = "",
+    acting_user: User,
+) -> Connection:
+    """Change a connection; an empty key keeps the stored one. Raises KeyNeeded when it would go to another server."""
+    connection = _locked(connection)
+    before = _shown(connection)
+    outgoing.check_url(base_url)
+    if _server(base_url) != _server(connection.base_url) and not key:
+        raise KeyNeeded("The address leads to another server, so enter the key again.")
+    connection.name = clean(name, field="Name").strip()
+    connection.base_url, connection.provider, connection.max_concurrency = base_url, provider, max_concurrency
+    if key:
+        _put_key(connection, key)
+    _save_named(connection)
+    audit.record(
+        workspace=connection.workspace,
+        actor=acting_user,
+        verb="connection changed",
+        target=connection,
+        before=before,
+        after=_shown(connection) | ({"key": "replaced"} if key else {}),
+    )
+    return connection
+
+
+@transaction.atomic
+def replace_key(*, connection: Connection, key: str, acting_user: User) -> None:
+    """Store another key; calls that begin from now on use it."""
+    connection = _locked(connection)
+    _put_key(connection, key)
+    connection.save(update_fields=["encrypted_key", "key_end"])
+    audit.record(workspace=connection.workspace, actor=acting_user, verb="connection key replaced", target=connection)
+
+
+@transaction.atomic
+def archive_connection(*, connection: Connection, acting_user: User) -> None:
+    """Take a connection out of use and forget its key. What was called through it stays."""
+    connection = _locked(connection)
+    connection.archived_at = timezone.now()
+    connection.encrypted_key, connection.key_end = b"", ""
+    connection.save(update_fields=["archived_at", "encrypted_key", "key_end"])
+    audit.record(workspace=connection.workspace, actor=acting_user, verb="connection archived", target=connection)
+
+
+@transaction.atomic
+def add_model(
+    *,
+    connection: Connection,
+    name: str,
+    context_window: int | None = None,
+    max_output_tokens: int | None = None,
+    acting_user: User,
+) -> Model:
+    """Offer a model of the connection; one that was archived comes back. Raises ModelKnown when it is there."""
+    connection = _locked(connection)
+    wanted = clean(name, field="Model").strip()
+    model = connection.models.filter(name=wanted).first()
+    if model and model.archived_at is None:
+        raise ModelKnown(f"{connection.name} already offers {wanted}.")
+    model = model or Model(workspace=connection.workspace, connection=connection, name=wanted)
+    model.context_window, model.max_output_tokens, model.archived_at = context_window, max_output_tokens, None
+    model.save()
+    audit.record(
+        workspace=connection.workspace,
+        actor=acting_user,
+        verb="model added",
+        target=model,
+        after={"connection": connection.pk, "name": wanted},
+    )
+    return model
+
+
+@transaction.atomic
+def archive_model(*, model: Model, acting_user: User) -> None:
+    """Stop offering a model. Versions that name it keep doing so, and are refused when they are run."""
+    Model.objects.filter(pk=model.pk, archived_at=None).update(archived_at=timezone.now())
+    audit.record(workspace=model.workspace, actor=acting_user, verb="model archived", target=model)
+
+
+def _locked(connection: Connection) -> Connection:
+    """Return the row as it is now, held until commit. Raises Conflict when it has been archived."""
+    found = Connection.objects.live().select_for_update().filter(pk=connection.pk).first()
+    if found is None:
+        raise Conflict(f"{connection.name} is archived.")
+    return found
+
+
+def _put_key(connection: Connection, key: str) -> None:
+    plain = clean(key, field="Key", max_bytes=LONGEST_KEY).strip()
+    if not plain.isascii() or not plain.isprintable():
+        raise DomainError("A key holds only letters, digits and signs. Copy it again.")
+    connection.encrypted_key = secrets.encrypt(plain)
+    # Four characters help to tell keys apart; of a short key they would be most of it.
+    connection.key_end = plain[-4:] if len(plain) >= 16 else ""
+
+
+def _save_named(connection: Connection) -> None:
+    try:
+        with transaction.atomic():
+            connection.save()
+    except IntegrityError as error:
+        if "connection_name_once" not in str(error):
+            raise
+        raise NameTaken(f"There is already a connection named {connection.name}.") from None
+
+
+def _server(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or outgoing.PORTS.get(parts.scheme)
+
+
+def _shown(connection: Connection) -> dict[str, Any]:
+    """What the audit log keeps of a connection: everything but the key."""
+    fields = ("name", "kind", "provider", "base_url", "max_concurrency")
+    return {name: getattr(connection, name) for name in fields}

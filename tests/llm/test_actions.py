@@ -1,0 +1,97 @@
+"""Connections and models are changed under audit, and the key goes nowhere but to its own server."""
+
+from typing import Any
+
+import pytest
+
+from apps.accounts.models import AuditEvent, User, Workspace
+from apps.core.errors import Conflict, DomainError
+from apps.llm import actions
+from apps.llm.models import Connection, Model
+from tests.llm.conftest import KEY
+
+URL = "http://127.0.0.1:9/v1"
+
+
+def create(workspace: Workspace, olga: User, **fields: Any) -> Connection:
+    fields = {"name": "Main", "kind": Connection.Kind.COMPATIBLE, "base_url": URL, "key": KEY, **fields}
+    return actions.create_connection(workspace=workspace, acting_user=olga, **fields)
+
+
+def change(connection: Connection, olga: User, **fields: Any) -> Connection:
+    fields = {"name": "Main", "base_url": URL, "provider": "practice", "max_concurrency": 8, **fields}
+    return actions.update_connection(connection=connection, acting_user=olga, **fields)
+
+
+def test_the_key_is_stored_encrypted_and_not_audited(workspace: Workspace, olga: User) -> None:
+    connection = create(workspace, olga)
+    assert KEY.encode() not in bytes(connection.encrypted_key)
+    assert (connection.key(), connection.key_end) == (KEY, KEY[-4:])
+    event = AuditEvent.objects.get()
+    assert (event.verb, event.actor) == ("connection created", olga)
+    assert KEY not in str(vars(event))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1/v1", "http://169.254.169.254/", "file:///etc/passwd", "http://a:b@127.0.0.1/"]
+)
+def test_an_address_that_is_never_called_is_refused(workspace: Workspace, olga: User, url: str) -> None:
+    with pytest.raises(DomainError):
+        create(workspace, olga, base_url=url)
+    assert not Connection.objects.exists()
+
+
+def test_two_live_connections_cannot_share_a_name(workspace: Workspace, olga: User) -> None:
+    first = create(workspace, olga)
+    with pytest.raises(actions.NameTaken):
+        create(workspace, olga)
+    actions.archive_connection(connection=first, acting_user=olga)
+    assert create(workspace, olga).name == "Main"
+
+
+def test_a_stored_key_never_follows_the_address_to_another_server(workspace: Workspace, olga: User) -> None:
+    connection = create(workspace, olga)
+    with pytest.raises(actions.KeyNeeded):
+        change(connection, olga, base_url="http://127.0.0.1:10/v1")
+    connection.refresh_from_db()
+    assert connection.base_url == URL
+    moved = change(connection, olga, base_url="http://127.0.0.1:10/v1", key="sk-for-the-other-server")
+    assert moved.key() == "sk-for-the-other-server"
+
+
+def test_another_path_on_the_same_server_keeps_the_key(workspace: Workspace, olga: User) -> None:
+    connection = change(create(workspace, olga), olga, base_url="http://127.0.0.1:9/v2", max_concurrency=4)
+    assert (connection.key(), connection.max_concurrency) == (KEY, 4)
+    assert AuditEvent.objects.get(verb="connection changed").before["base_url"] == URL
+
+
+def test_a_replaced_key_is_the_one_in_use(workspace: Workspace, olga: User) -> None:
+    connection = create(workspace, olga)
+    actions.replace_key(connection=connection, key=" sk-second-0123456789\n", acting_user=olga)
+    assert Connection.objects.get().key() == "sk-second-0123456789"
+    assert not any("sk-second" in str(vars(event)) for event in AuditEvent.objects.all())
+
+
+def test_a_key_that_no_header_could_carry_is_refused(workspace: Workspace, olga: User) -> None:
+    with pytest.raises(DomainError, match="Copy it again"):
+        create(workspace, olga, key="sk-one\nsk-two")
+
+
+def test_an_archived_connection_forgets_its_key_and_changes_no_more(workspace: Workspace, olga: User) -> None:
+    connection = create(workspace, olga)
+    actions.archive_connection(connection=connection, acting_user=olga)
+    connection.refresh_from_db()
+    assert (bytes(connection.encrypted_key), connection.key_end) == (b"", "")
+    with pytest.raises(Conflict):
+        actions.replace_key(connection=connection, key=KEY, acting_user=olga)
+
+
+def test_a_model_is_offered_once_and_comes_back_after_it_was_archived(workspace: Workspace, olga: User) -> None:
+    connection = create(workspace, olga)
+    model = actions.add_model(connection=connection, name=" gpt ", context_window=8192, acting_user=olga)
+    with pytest.raises(actions.ModelKnown):
+        actions.add_model(connection=connection, name="gpt", acting_user=olga)
+    actions.archive_model(model=model, acting_user=olga)
+    assert not Model.objects.usable().exists()
+    assert actions.add_model(connection=connection, name="gpt", acting_user=olga).pk == model.pk
+    assert Model.objects.usable().get().name == "gpt"
