@@ -1,0 +1,94 @@
+"""The price list as a table: one line for each model, its prices per million tokens side by side."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from apps.accounts.models import Workspace
+from apps.costs.models import Meter, Price
+
+MILLION = Decimal(1_000_000)
+
+
+@dataclass
+class Line:
+    """A model's base prices in force, by meter."""
+
+    provider: str
+    model: str
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    has_steps: bool = False
+    since: datetime | None = None
+    source: str = ""
+
+    @property
+    def cells(self) -> list[Decimal | None]:
+        return [self.prices.get(meter) for meter in Meter]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a model's history."""
+
+    price: Price
+    per_million: Decimal
+    state: str
+
+    @property
+    def label(self) -> str:
+        return {"live": "In force", "superseded": "Ended", "scheduled": "Scheduled"}[self.state]
+
+
+def models_of(workspace: Workspace, query: str) -> "QuerySet[Price, tuple[str, str]]":
+    """Return the (provider, model) pairs that have prices and match the words typed."""
+    rows = workspace.prices.all()
+    for word in query.split()[:5]:
+        rows = rows.filter(model__icontains=word) | rows.filter(provider__icontains=word)
+    return rows.order_by("provider", "model").values_list("provider", "model").distinct()
+
+
+def lines(workspace: Workspace, pairs: Iterable[tuple[str, str]], now: datetime) -> list[Line]:
+    """Return the lines of these models, in one query."""
+    wanted = list(pairs)
+    rows = workspace.prices.in_force(now).filter(model__in={model for _, model in wanted}).newest_first()
+    found = {pair: Line(*pair) for pair in wanted}
+    for pair, prices in groupby(rows, key=lambda row: (row.provider, row.model)):
+        if pair in found:
+            _fill(found[pair], prices)
+    return list(found.values())
+
+
+def _fill(line: Line, prices: Iterable[Price]) -> None:
+    for price in prices:
+        if price.above_input_tokens:
+            line.has_steps = True
+            continue
+        line.prices[price.meter] = price.unit_price * MILLION
+        if line.since is None or price.valid_from > line.since:
+            line.since, line.source = price.valid_from, price.source
+
+
+def history(workspace: Workspace, provider: str, model: str, now: datetime) -> list[Entry]:
+    """Return every price that a model has had or will have, newest first within a meter."""
+    rows = workspace.prices.of(provider, model).select_related("approved_by").newest_first()
+    order = list(Meter)
+    entries = [Entry(price, price.unit_price * MILLION, _state(price, now)) for price in rows]
+    return sorted(entries, key=lambda entry: (order.index(Meter(entry.price.meter)), entry.price.above_input_tokens))
+
+
+def _state(price: Price, now: datetime) -> str:
+    if price.valid_from > now:
+        return "scheduled"
+    return "superseded" if price.valid_to and price.valid_to <= now else "live"
+
+
+def address(workspace: Workspace, price: Price) -> str:
+    """Return where the history of a price's model is shown."""
+    page = reverse("price_history", kwargs={"workspace": workspace.slug})
+    return f"{page}?{urlencode({'provider': price.provider, 'model': price.model})}"

@@ -1,0 +1,23 @@
+"""What the books do when a workspace changes under them."""
+
+from typing import Any
+
+from django.db.models.signals import post_save, pre_save
+from django.dispatch import receiver
+
+from apps.accounts.models import Workspace
+from apps.costs import ledger
+
+
+@receiver(pre_save, sender=Workspace)
+def notice_new_zone(instance: Workspace, **_: Any) -> None:
+    """Remember that the days of this workspace are about to begin at another hour."""
+    before = Workspace.objects.filter(pk=instance.pk).values_list("time_zone", flat=True).first()
+    instance.__dict__["_zone_moved"] = before not in (None, instance.time_zone)
+
+
+@receiver(post_save, sender=Workspace)
+def rebuild_in_new_zone(instance: Workspace, **_: Any) -> None:
+    """Sum the charges anew by the days of the new zone, in the transaction that moved it."""
+    if instance.__dict__.pop("_zone_moved", False):
+        ledger.rebuild_sums(workspace_id=instance.pk)

@@ -1,0 +1,151 @@
+"""Writing: datasets and their cases. Every change of cases makes a new version of the dataset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from apps.accounts import audit
+from apps.accounts.models import User, Workspace
+from apps.core import canonical, text
+from apps.core.errors import Conflict, DomainError
+from apps.experiments import importing
+from apps.experiments.importing import NewCase
+from apps.experiments.models import Case, Dataset
+
+MAX_CASES = 50_000
+
+
+def clean_name(name: str, *, limit: int = 120) -> str:
+    name = text.clean(name, field="The name", max_bytes=limit * 4).strip()
+    if not name or len(name) > limit:
+        raise DomainError(f"A name needs 1 to {limit} characters.")
+    return name
+
+
+@transaction.atomic
+def create_dataset(*, workspace: Workspace, name: str, description: str = "", acting_user: User) -> Dataset:
+    """Make an empty dataset. Raises DomainError for a name that is bad or taken."""
+    dataset = Dataset(
+        workspace=workspace,
+        name=clean_name(name),
+        description=text.clean(description, field="The description", max_bytes=2000).strip()[:500],
+        created_by=acting_user,
+    )
+    try:
+        with transaction.atomic():
+            dataset.save(force_insert=True)
+    except IntegrityError:
+        raise DomainError(f"There is already a dataset called {dataset.name}.") from None
+    audit.record(workspace=workspace, actor=acting_user, verb="created", target=dataset)
+    return dataset
+
+
+@transaction.atomic
+def archive_dataset(*, dataset: Dataset, acting_user: User) -> None:
+    """Take a dataset out of the lists. Raises DomainError while a suite uses it."""
+    if used := dataset.suites.active().first():
+        raise DomainError(f"The suite {used.name} uses this dataset. Archive the suite first.")
+    Dataset.objects.filter(pk=dataset.pk, archived_at=None).update(archived_at=timezone.now())
+    audit.record(workspace=dataset.workspace, actor=acting_user, verb="archived", target=dataset)
+
+
+@transaction.atomic
+def add_cases(*, dataset: Dataset, cases: Sequence[NewCase], acting_user: User) -> list[Case]:
+    """Add cases, all or none, as the dataset's next version. Raises DomainError for a bad one or too many."""
+    if not cases:
+        raise DomainError("There is no case to add.")
+    clean = [importing.clean(case) for case in cases]
+    locked = _locked(dataset)
+    known = locked.cases.current().count()
+    if known + len(clean) > MAX_CASES:
+        raise DomainError(f"A dataset holds at most {MAX_CASES:,} cases; this one has {known:,}.")
+    position = (locked.cases.aggregate(last=Max("position"))["last"] or 0) + 1
+    version = _next_version(locked)
+    rows = [
+        Case(
+            dataset=locked,
+            position=position + offset,
+            name=case.name or f"Case {position + offset}",
+            inputs=case.inputs,
+            expected=case.expected,
+            tags=case.tags,
+            added_in=version,
+        )
+        for offset, case in enumerate(clean)
+    ]
+    created = Case.objects.bulk_create(rows, batch_size=1000)
+    after = {"version": version, "added": len(created), "hash": canonical.sha256([case.inputs for case in clean])}
+    audit.record(workspace=locked.workspace, actor=acting_user, verb="added cases to", target=locked, after=after)
+    dataset.version = version
+    return created
+
+
+def import_cases(*, dataset: Dataset, content: str, format: str = "", acting_user: User) -> list[Case]:
+    """Add the cases of a JSONL or CSV text, all or none. Raises BadImport naming every line that is wrong."""
+    return add_cases(dataset=dataset, cases=importing.parse(content, format=format), acting_user=acting_user)
+
+
+@transaction.atomic
+def edit_case(*, case: Case, new: NewCase, acting_user: User) -> Case:
+    """Replace a case by a new revision with the same key. Raises Conflict when it was edited or removed meanwhile."""
+    clean = importing.clean(new)
+    dataset = _locked(case.dataset)
+    version = _next_version(dataset)
+    _end(case, version)
+    revision = Case.objects.create(
+        dataset=dataset,
+        key=case.key,
+        position=case.position,
+        name=clean.name or case.name,
+        inputs=clean.inputs,
+        expected=clean.expected,
+        tags=clean.tags,
+        added_in=version,
+    )
+    before, after = _fingerprint(case), {**_fingerprint(revision), "version": version}
+    audit.record(
+        workspace=dataset.workspace, actor=acting_user, verb="edited case", target=revision, before=before, after=after
+    )
+    return revision
+
+
+@transaction.atomic
+def remove_case(*, case: Case, acting_user: User) -> None:
+    """Take a case out of the next version; runs of earlier versions keep it. Raises Conflict when it is gone already."""
+    dataset = _locked(case.dataset)
+    version = _next_version(dataset)
+    _end(case, version)
+    after = {"version": version}
+    audit.record(
+        workspace=dataset.workspace,
+        actor=acting_user,
+        verb="removed case",
+        target=case,
+        before=_fingerprint(case),
+        after=after,
+    )
+
+
+def _locked(dataset: Dataset) -> Dataset:
+    locked = Dataset.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=dataset.pk)
+    if locked.archived_at:
+        raise DomainError("This dataset is archived.")
+    return locked
+
+
+def _next_version(dataset: Dataset) -> int:
+    dataset.version += 1
+    dataset.save(update_fields=["version"])
+    return dataset.version
+
+
+def _end(case: Case, version: int) -> None:
+    if not Case.objects.filter(pk=case.pk, removed_in=None).update(removed_in=version):
+        raise Conflict("Somebody changed or removed this case meanwhile. Look at it again.")
+
+
+def _fingerprint(case: Case) -> dict[str, Any]:
+    return {"key": str(case.key), "hash": canonical.sha256([case.inputs, case.expected, case.tags])}

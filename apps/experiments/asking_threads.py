@@ -1,0 +1,184 @@
+"""The threads that ask: each takes a job, asks the model, holds the answer to the assertions, and hands the result on."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from django.db import connection, connections
+from django.urls import reverse
+
+from apps.accounts.models import Membership
+from apps.core.errors import DomainError
+from apps.costs.models import Purpose
+from apps.experiments import asking, assertions
+from apps.experiments.leases import MAX_ATTEMPTS, Claim
+from apps.experiments.models import Case, Output, Run, RunArm
+from apps.experiments.results import Result
+from apps.llm import inference
+from apps.llm.attribution import Attribution
+from apps.llm.completion import Completion, CompletionRequest
+from apps.llm.errors import ErrorKind, ProviderError
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 120.0
+ABANDONED = "abandoned"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Job:
+    """An output to ask for."""
+
+    claim: Claim
+    case: Case
+    origin: str
+
+
+class Asker:
+    """Threads over one run. Jobs go in, results come out of `answers`, in the order in which they are there."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.arms = {arm.pk: arm for arm in run.arms.select_related("version__prompt", "model__connection")}
+        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self.answers: SimpleQueue[Result] = SimpleQueue()
+        self.threads: list[threading.Thread] = []
+        self.attributions = {arm.pk: _attribution(run, arm) for arm in self.arms.values()}
+        self.case_threshold = float(run.case_threshold) if run.case_threshold is not None else None
+        self.address = reverse("output_detail", kwargs={"workspace": run.workspace.slug, "output_id": 0})
+
+    def origin(self, output_id: int) -> str:
+        """Return the output's address, by which its calls are found."""
+        return self.address.replace("/0/", f"/{output_id}/")
+
+    def grow(self, count: int) -> None:
+        """See to it that there are `count` threads."""
+        for number in range(len(self.threads), count):
+            thread = threading.Thread(target=self._work, name=f"run-{self.run.pk}-{number}", daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def ask(self, job: Job) -> None:
+        self.jobs.put(job)
+
+    def take_back(self) -> list[Job]:
+        """Return the jobs that no thread has begun."""
+        found: list[Job] = []
+        try:
+            while True:
+                job = self.jobs.get_nowait()
+                if job is not None:
+                    found.append(job)
+        except Empty:
+            return found
+
+    def stop(self) -> None:
+        """Let every thread end after the job it has, and wait for them."""
+        self.take_back()
+        for _ in self.threads:
+            self.jobs.put(None)
+        for thread in self.threads:
+            thread.join()
+
+    def _work(self) -> None:
+        try:
+            while (job := self.jobs.get()) is not None:
+                self.answers.put(self._result(job))
+                if connection.settings_dict.get("OPTIONS", {}).get("pool"):
+                    connection.close()  # give it back: other threads borrow from the same pool
+        finally:
+            connections.close_all()
+
+    def _result(self, job: Job) -> Result:
+        try:
+            return self.judged(self._answer(job), job.case)
+        except ProviderError as error:
+            return _failure(job.claim, error)
+        except DomainError as error:
+            return _refusal(job.claim, REFUSED, error.message)
+        except Exception as error:
+            # The worker's edge: one broken output must not hold its thread, and the log has the trace.
+            logger.exception("output %s could not be asked for", job.claim.output_id)
+            return _again(job.claim, type(error).__name__, str(error))
+
+    def _answer(self, job: Job) -> Result:
+        arm = self.arms[job.claim.arm_id]
+        attribution = self.attributions[arm.pk]
+        completion = inference.complete(
+            CompletionRequest(
+                model=arm.model,
+                messages=asking.messages(arm.version, job.case.inputs),
+                attribution=Attribution(**{**attribution.__dict__, "origin": job.origin}),
+                parameters=arm.version.model_config.get("parameters") or {},
+                tools=arm.version.tools or [],
+                output_schema=arm.version.output_schema,
+                timeout=TIMEOUT,
+            )
+        )
+        return _success(job.claim, completion)
+
+    def judged(self, result: Result, case: Case) -> Result:
+        """Hold an answer to the run's assertions."""
+        subject = assertions.Subject(result.text, case.inputs, case.expected)
+        result.outcome = assertions.judge(self.run.assertions, subject, case_threshold=self.case_threshold)
+        return result
+
+
+def _attribution(run: Run, arm: RunArm) -> Attribution:
+    member = (
+        Membership.objects.filter(workspace=run.workspace_id, user=run.started_by_id).select_related("team").first()
+    )
+    team = member.team if member else None
+    return Attribution(
+        purpose=Purpose.EVALUATION,
+        team_id=team.pk if team else None,
+        team_name=team.name if team else "",
+        user_id=run.started_by_id,
+        user_name=str(run.started_by) if run.started_by else "",
+        prompt_id=arm.version.prompt_id,
+        prompt_name=arm.version.prompt.name,
+        version_id=arm.version_id,
+        version_number=arm.version.number,
+    )
+
+
+def _success(claim: Claim, completion: Completion) -> Result:
+    usage = completion.usage
+    return Result(
+        claim=claim,
+        state=Output.State.DONE,
+        call_id=completion.call_id,
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        latency_ms=completion.latency_ms,
+        input_tokens=usage.total - usage.output,
+        output_tokens=usage.output,
+        cost=completion.cost,
+    )
+
+
+def _failure(claim: Claim, error: ProviderError) -> Result:
+    if error.kind in (ErrorKind.AUTHENTICATION, ErrorKind.PERMISSION):
+        # Not this output's fault: it waits until the key is mended.
+        return Result(claim, Output.State.WAITING, error_kind=error.kind, error_message=error.message)
+    if error.permanent:
+        return _refusal(claim, error.kind, error.message, call=error)
+    return _again(claim, error.kind, error.message)
+
+
+def _again(claim: Claim, kind: str, message: str) -> Result:
+    if claim.attempts >= MAX_ATTEMPTS:
+        return _refusal(claim, kind, message)
+    return Result(claim, Output.State.WAITING, error_kind=kind, error_message=message)
+
+
+def _refusal(claim: Claim, kind: str, message: str, call: ProviderError | None = None) -> Result:
+    call_id = call.call_id if call else None
+    return Result(claim, Output.State.FAILED, call_id=call_id, error_kind=kind, error_message=message)
+
+
+def gave_up(claim: Claim) -> Result:
+    """Return the end of an output whose worker went away every time it was tried."""
+    return _refusal(claim, ABANDONED, f"The worker stopped {MAX_ATTEMPTS} times while it waited for this answer.")

@@ -1,0 +1,196 @@
+"""Works a run off: claims outputs, asks for them in threads, stores what comes back, and ends the run.
+
+One thread talks to the database about leases and results, in batches; the others only ask. A worker may be killed at any
+line: what it had leased lapses and is claimed again, and an answer that was paid for is found by its origin.
+"""
+
+import logging
+import math
+import time
+from queue import Empty, SimpleQueue
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.experiments import asking_threads, figures, leases, reporting, results, signals
+from apps.experiments.asking_threads import Job
+from apps.experiments.breaker import Breaker
+from apps.experiments.leases import Claim
+from apps.experiments.models import Case, Output, Run
+from apps.experiments.results import Result
+
+logger = logging.getLogger(__name__)
+
+MAX_THREADS = 128
+TURN_SECONDS = 120.0
+DRAIN_SECONDS = 0.05
+RENEW_SECONDS = leases.LEASE_SECONDS / 3
+SHARE_SECONDS = 0.5
+
+
+def advance(run_id: int, *, turn_seconds: float = TURN_SECONDS) -> bool:
+    """Work on a run for about `turn_seconds`; return whether there is more for the next turn.
+
+    A run that is unknown, ended or fully in other hands is left alone.
+    """
+    Run.objects.filter(pk=run_id, state=Run.State.QUEUED).update(state=Run.State.RUNNING, started_at=timezone.now())
+    run = Run.objects.with_names().select_related("workspace").filter(pk=run_id, state=Run.State.RUNNING).first()
+    if run is None:
+        return False
+    turn = Turn(run, until=time.monotonic() + turn_seconds)
+    turn.work()
+    if turn.breaker.reason:
+        fail(run_id, reason=turn.breaker.reason)
+        return False
+    if turn.is_over:
+        return True
+    finish(run_id)
+    return False
+
+
+class Turn:
+    """One worker's stretch of work on one run."""
+
+    def __init__(self, run: Run, *, until: float) -> None:
+        self.run = run
+        self.until = until
+        # Others may have heard the bell as well: begin with half, and take the rest when nobody else does.
+        self.threads = min(math.ceil(run.concurrency / 2), MAX_THREADS)
+        self.breaker = Breaker(run.concurrency)
+        self.asker = asking_threads.Asker(run)
+        self.in_hand: dict[int, Claim] = {}
+        self.answers: SimpleQueue[Result] = self.asker.answers
+        self.renewed_at = self.shared_at = time.monotonic()
+        self.dry = False
+        self.stopped = False
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.until
+
+    @property
+    def must_stop(self) -> bool:
+        return bool(self.is_over or self.breaker.reason or self.stopped)
+
+    def work(self) -> None:
+        """Claim, ask and store until the run has nothing left to claim, time is up or the provider is down."""
+        try:
+            self._refill()
+            while self.in_hand:
+                self._store(self._drain())
+                self._keep_leases()
+                self._take_share()
+                self._refill()
+        finally:
+            self.asker.stop()
+
+    def _refill(self) -> None:
+        """Hold an answer in the making for every thread and a few in reserve, so that none idles while results are stored."""
+        if self.must_stop:
+            self._give_back()
+            return
+        wanted = leases.with_reserve(self.threads) - len(self.in_hand)
+        if self.dry or wanted <= self.threads // 4:
+            return
+        claims = leases.claim(self.run.pk, wanted=wanted, cap=leases.with_reserve(self.run.concurrency))
+        if claims:
+            self._take(claims)
+            self.asker.grow(min(self.threads, len(self.in_hand)))
+        else:
+            self._look_why()
+
+    def _look_why(self) -> None:
+        """Nothing to claim: the run was cancelled, or the rest is in other hands."""
+        self.dry = True
+        self.stopped = not Run.objects.filter(pk=self.run.pk, state=Run.State.RUNNING).exists()
+
+    def _take(self, claims: list[Claim]) -> None:
+        origins = {claim.output_id: self.asker.origin(claim.output_id) for claim in claims}
+        paid = results.already_paid(self.run, claims, origins)
+        cases = Case.objects.in_bulk({claim.case_id for claim in claims})
+        found: list[Result] = []
+        for claim in claims:
+            self.in_hand[claim.output_id] = claim
+            job = Job(claim, cases[claim.case_id], origins[claim.output_id])
+            if claim.output_id in paid:
+                found.append(self.asker.judged(results.from_call(claim, paid[claim.output_id]), job.case))
+            elif claim.is_exhausted:
+                found.append(asking_threads.gave_up(claim))
+            else:
+                self.asker.ask(job)
+        self._store(found)
+
+    def _take_share(self) -> None:
+        """Grow to the run's concurrency less what other workers have taken."""
+        if self.threads >= self.run.concurrency or time.monotonic() - self.shared_at < SHARE_SECONDS:
+            return
+        self.shared_at = time.monotonic()
+        others = leases.held(self.run.pk) - len(self.in_hand)
+        free = self.run.concurrency - math.ceil(max(0, others) / leases.RESERVE)
+        self.threads = max(self.threads, min(free, MAX_THREADS))
+
+    def _give_back(self) -> None:
+        """Return what no thread has begun, once nothing more is to be asked."""
+        unasked = [job.claim for job in self.asker.take_back()]
+        for claim in unasked:
+            self.in_hand.pop(claim.output_id, None)
+        if unasked:
+            leases.give_back(unasked)
+
+    def _drain(self) -> list[Result]:
+        """Wait for an answer, then for those that follow closely: one transaction serves them all."""
+        found: list[Result] = []
+        deadline = time.monotonic() + DRAIN_SECONDS
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                found.append(self.answers.get(timeout=left))
+        except Empty:
+            pass
+        return found
+
+    def _store(self, found: list[Result]) -> None:
+        for result in found:
+            self.breaker.note(result)
+            self.dry = self.dry and result.state != Output.State.WAITING
+        results.store(self.run, found)
+        for result in found:
+            self.in_hand.pop(result.claim.output_id, None)
+
+    def _keep_leases(self) -> None:
+        if self.in_hand and time.monotonic() - self.renewed_at > RENEW_SECONDS:
+            leases.renew(list(self.in_hand.values()))
+            self.renewed_at = time.monotonic()
+            self.dry = False  # somebody else's leases may have lapsed since
+
+
+def finish(run_id: int) -> bool:
+    """End a run of which nothing is left, once: its figures, its check and the announcement in one transaction."""
+    left = Output.objects.filter(run=run_id).unfinished()
+    with transaction.atomic():
+        if left.exists():
+            return False
+        ended = Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(
+            state=Run.State.DONE, finished_at=timezone.now(), reason=""
+        )
+        if ended:
+            _announce(run_id)
+    return bool(ended)
+
+
+def fail(run_id: int, *, reason: str) -> bool:
+    """End a run that cannot go on, with the reason in words; what it has is kept, so that it can be resumed."""
+    with transaction.atomic():
+        ended = Run.objects.filter(pk=run_id, state__in=Run.ACTIVE).update(
+            state=Run.State.FAILED, finished_at=timezone.now(), reason=reason[:500]
+        )
+        if ended:
+            _announce(run_id)
+    return bool(ended)
+
+
+def _announce(run_id: int) -> None:
+    run = Run.objects.with_names().select_related("workspace").get(pk=run_id)
+    run.summary = figures.summary(run)
+    run.save(update_fields=["summary"])
+    reporting.report_run(run)
+    signals.run_finished.send(sender=Run, run=run)

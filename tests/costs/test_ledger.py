@@ -1,0 +1,276 @@
+"""Charges are booked once, for ever, and the sums are always theirs."""
+
+import random
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.core.ids import time_of, uuid7
+from apps.costs import ledger, partitions, verification
+from apps.costs.models import Charge, Dimension, Purpose, SpendDay, SpendMonth
+from tests import factories
+from tests.costs.conftest import NOON, new_charge
+
+pytestmark = pytest.mark.django_db
+
+
+def execute(sql, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.rowcount
+
+
+def differences():
+    return [difference for total in verification.verify() for difference in total.differences]
+
+
+def test_a_charge_is_read_back_with_every_value(make_charge):
+    charge = make_charge(
+        cost=Decimal("12345678.123456789012"), price_ids=(3, 4), customer="Ünïcode 会社", reasoning_tokens=7
+    )
+    assert ledger.record([charge]) == 1
+    stored = Charge.objects.get()
+    for name in ledger.COLUMNS:
+        expected = getattr(charge, name)
+        assert getattr(stored, name) == (list(expected) if name == "price_ids" else expected), name
+    assert stored.at == time_of(charge.id)
+
+
+def test_names_with_quotes_braces_and_backslashes_come_back_as_they_were(book):
+    hostile = """{a,"b"} \\ 'c' NULL %s $1 ; -- \n\t"""
+    book(customer=hostile, team_name="NULL", prompt_name='"')
+    stored = Charge.objects.get()
+    assert (stored.customer, stored.team_name, stored.prompt_name) == (hostile, "NULL", '"')
+
+
+def test_a_charge_that_comes_twice_counts_once(make_charge):
+    charge = make_charge()
+    assert ledger.record([charge, charge]) == 1
+    assert ledger.record([charge]) == 0
+    assert SpendDay.objects.get().calls == 1
+
+
+def test_an_empty_batch_books_nothing(workspace):
+    assert ledger.record([]) == 0
+
+
+def test_what_has_no_price_is_unpriced_and_adds_no_cost(book):
+    book(cost=None)
+    charge, day = Charge.objects.get(), SpendDay.objects.get()
+    assert (charge.cost, charge.unpriced) == (None, True)
+    assert (day.calls, day.unpriced_calls, day.cost) == (1, 1, 0)
+
+
+def test_the_day_is_the_workspaces_own(client_of):
+    tokyo = factories.make_workspace("tokyo", time_zone="Asia/Tokyo")
+    ledger.record([new_charge(tokyo.pk, datetime(2026, 11, 30, 15, tzinfo=UTC))])
+    assert SpendDay.objects.get().day.isoformat() == "2026-12-01"
+    assert SpendMonth.objects.get().month.isoformat() == "2026-12-01"
+
+
+def test_the_books_roll_back_with_the_caller(make_charge):
+    with transaction.atomic():
+        ledger.record([make_charge()])
+        transaction.set_rollback(True)
+    assert Charge.objects.count() == SpendDay.objects.count() == SpendMonth.objects.count() == 0
+
+
+@pytest.mark.parametrize("sql", ["UPDATE costs_charge SET failed = NOT failed", "DELETE FROM costs_charge"])
+def test_a_charge_cannot_be_changed_or_removed(book, sql):
+    book()
+    with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+        execute(sql)
+    assert Charge.objects.count() == 1
+
+
+def test_a_charge_is_guarded_in_its_partition_too(book):
+    book(NOON)
+    with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+        execute("DELETE FROM costs_charge_2026_11")
+
+
+def test_a_partition_made_later_is_guarded_as_well(book):
+    book(datetime(2031, 3, 5, tzinfo=UTC))
+    with pytest.raises(DatabaseError, match="Cannot update or delete"), transaction.atomic():
+        execute("UPDATE costs_charge_2031_03 SET cost = 0")
+
+
+def test_a_priced_charge_cannot_be_marked_unpriced(book):
+    book()
+    with pytest.raises(IntegrityError, match="charge_priced_or_unpriced"), transaction.atomic():
+        execute(
+            "INSERT INTO costs_charge SELECT (jsonb_populate_record(c, jsonb_build_object('id', %s::text, 'unpriced', true))).* "
+            "FROM costs_charge c",
+            str(Charge.objects.get().pk)[:-4] + "0000",
+        )
+
+
+@pytest.mark.parametrize("meter", ["input_tokens", "cache_read_tokens", "cache_write_1h_tokens", "output_tokens"])
+def test_a_negative_meter_is_refused(make_charge, meter):
+    with pytest.raises(IntegrityError, match="charge_meters_not_negative"), transaction.atomic():
+        ledger.record([make_charge(**{meter: -1})])
+
+
+def test_money_as_a_float_is_refused(make_charge):
+    with pytest.raises(TypeError, match="Decimal"):
+        ledger.record([make_charge(cost=0.1)])
+
+
+def test_a_moment_that_is_not_the_ids_is_refused(book):
+    book()
+    with pytest.raises(IntegrityError, match="charge_at_is_in_id"), transaction.atomic():
+        execute(
+            "INSERT INTO costs_charge SELECT (jsonb_populate_record(c, jsonb_build_object('id', %s::text))).* FROM costs_charge c",
+            str(uuid7(NOON + timedelta(seconds=1))),
+        )
+
+
+def test_names_that_no_column_holds_do_not_lose_the_charge(book):
+    book(customer="a\x00b\ud800" + "x" * 500, prompt_name="é" * 300)
+    stored = Charge.objects.get()
+    assert stored.customer.startswith("ab?x")
+    assert (len(stored.customer), len(stored.prompt_name)) == (120, 255)
+
+
+def test_charges_of_another_age_find_their_partition(book):
+    book(datetime(2019, 2, 3, tzinfo=UTC))
+    assert partition_of(Charge.objects.get()) == "costs_charge_2019_02"
+
+
+def partition_of(charge):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text FROM costs_charge WHERE id = %s", [charge.pk])
+        return cursor.fetchone()[0]
+
+
+def test_the_newest_name_wins_however_late_the_old_one_comes(book):
+    book(NOON, team_name="Care")
+    book(NOON - timedelta(days=1), team_name="Support")
+    assert Dimension.objects.get(kind="team").name == "Care"
+    book(NOON + timedelta(days=1), team_name="Customer care")
+    assert Dimension.objects.get(kind="team").name == "Customer care"
+
+
+def test_a_known_name_is_not_touched_again(book):
+    book()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT xmin, ctid FROM costs_dimension ORDER BY id")
+        before = cursor.fetchall()
+        ledger.record([new_charge(SpendDay.objects.get().workspace_id)])
+        cursor.execute("SELECT xmin, ctid FROM costs_dimension ORDER BY id")
+        assert cursor.fetchall() == before
+
+
+MOMENTS = st.integers(0, 224 * 86_400).map(lambda second: datetime(2026, 3, 20, tzinfo=UTC) + timedelta(seconds=second))
+BATCHES = st.lists(st.lists(st.integers(0, 19), min_size=1, max_size=12), max_size=6)
+
+
+@pytest.mark.parametrize("zone", ["Australia/Lord_Howe", "Asia/Kathmandu", "America/Havana", "UTC"])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moments=st.lists(MOMENTS, min_size=20, max_size=20), batches=BATCHES, seed=st.integers())
+def test_any_order_of_overlapping_batches_leaves_the_sums_of_a_recount(zone, moments, batches, seed):
+    dice = random.Random(seed)
+    with transaction.atomic():
+        workspace = factories.make_workspace(f"w{dice.getrandbits(60)}", time_zone=zone)
+        pool = [a_charge(workspace.pk, at, dice) for at in moments]
+        for batch in batches:
+            ledger.record([pool[place] for place in batch])
+        booked = {pool[place].id: pool[place] for batch in batches for place in batch}
+        assert sums_of(workspace.pk) == recount(booked.values(), ZoneInfo(zone))
+        assert differences() == []
+        transaction.set_rollback(True)
+
+
+def a_charge(workspace_id, at, dice):
+    return new_charge(
+        workspace_id,
+        at,
+        cost=None if dice.random() < 0.2 else Decimal(dice.randrange(10**9)).scaleb(-12),
+        model=dice.choice(["gpt-4o", "o3"]),
+        team_id=dice.choice([None, 1, 2]),
+        purpose=dice.choice(list(Purpose)),
+        estimated=dice.random() < 0.3,
+        input_tokens=dice.randrange(1000),
+    )
+
+
+def sums_of(workspace_id):
+    rows = SpendDay.objects.of(workspace_id).values_list("day", "model", "team_id", "purpose")
+    found = rows.annotate(Sum("calls"), Sum("unpriced_calls"), Sum("input_tokens"), Sum("cost"), Sum("estimated_cost"))
+    return {row[:4]: row[4:] for row in found}
+
+
+def recount(charges, zone):
+    sums = defaultdict(lambda: (0, 0, 0, Decimal(0), Decimal(0)))
+    for charge in charges:
+        key = (charge.at.astimezone(zone).date(), charge.model, charge.team_id or 0, charge.purpose)
+        calls, unpriced, tokens, cost, estimated = sums[key]
+        amount = charge.cost or Decimal(0)
+        sums[key] = (
+            calls + 1,
+            unpriced + (charge.cost is None),
+            tokens + charge.input_tokens,
+            cost + amount,
+            estimated + (amount if charge.estimated else 0),
+        )
+    return dict(sums)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_writers_with_duplicates_leave_the_sums_of_a_recount():
+    workspace = factories.make_workspace("crowd", time_zone="Asia/Kathmandu")
+    dice = random.Random(7)
+    pool = [a_charge(workspace.pk, NOON + timedelta(hours=dice.randrange(-200, 200)), dice) for _ in range(400)]
+    plans = [[dice.sample(pool, 40) for _ in range(10)] for _ in range(8)]
+    errors, booked = [], []
+
+    def write(batches):
+        try:
+            booked.append(sum(ledger.record(batch) for batch in batches))
+        except DatabaseError as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write, args=[plan]) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sent = {charge.id: charge for plan in plans for batch in plan for charge in batch}
+    assert errors == []
+    assert sum(booked) == len(sent) == Charge.objects.count()
+    assert sums_of(workspace.pk) == recount(sent.values(), workspace.zone)
+    assert differences() == []
+
+
+def test_moving_a_workspace_to_another_zone_moves_its_days(workspace, book):
+    book(datetime(2026, 11, 15, 23, 30, tzinfo=UTC))
+    assert SpendDay.objects.get().day.isoformat() == "2026-11-15"
+    workspace.time_zone = "Asia/Tokyo"
+    workspace.save(update_fields=["time_zone"])
+    assert SpendDay.objects.get().day.isoformat() == "2026-11-16"
+    assert differences() == []
+
+
+def test_partitions_are_made_once(db):
+    start = datetime(2040, 11, 20, tzinfo=UTC)
+    made = partitions.ensure(start, start + timedelta(days=60))
+    assert made == ["costs_charge_2040_11", "costs_charge_2040_12", "costs_charge_2041_01"]
+    assert partitions.ensure(start, start + timedelta(days=60)) == []
+
+
+def test_a_partition_that_was_rolled_back_is_made_again(make_charge):
+    at = datetime(2042, 5, 5, tzinfo=UTC)
+    with transaction.atomic():
+        partitions.ensure(at, at)
+        transaction.set_rollback(True)
+    assert ledger.record([make_charge(at)]) == 1
