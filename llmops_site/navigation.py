@@ -1,5 +1,6 @@
 """What the frame around every page shows: the rooms a member may enter, and what waits in them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.urls import reverse
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
 from apps.notices.models import Notification
+from apps.reviews import desk
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,21 @@ class Room:
     icon: str
     path: str
     rights: frozenset[Right]
+    waiting: Callable[[Membership], int] | None = None
+
+
+def requests_waiting(membership: Membership) -> int:
+    return membership.workspace.change_requests.waiting().count()
+
+
+def ratings_waiting(membership: Membership) -> int:
+    return desk.reviews_waiting(membership.workspace, membership.user)
 
 
 ROOMS = (
-    Room("Prompts", "prompt_list", "file-text", "prompts", frozenset({Right.VIEW})),
+    Room("Prompts", "prompt_list", "file-text", "prompts", frozenset({Right.VIEW}), requests_waiting),
     Room("Experiments", "experiments_home", "flask", "experiments", frozenset({Right.VIEW})),
-    Room("Reviews", "review_desk", "stars", "reviews", frozenset({Right.RATE})),
+    Room("Reviews", "review_desk", "stars", "reviews", frozenset({Right.RATE}), ratings_waiting),
     Room("Reviews", "queue_list", "stars", "reviews", frozenset({Right.VIEW, Right.MANAGE_QUEUES})),
     Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND})),
     Room("Models", "call_list", "plug-connected", "models", frozenset({Right.VIEW})),
@@ -57,18 +68,19 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "workspace": workspace,
         "membership": membership,
-        "nav": [_entry(room, workspace, request.path) for room in rooms_of(membership)],
+        "nav": [_entry(room, membership, request.path) for room in rooms_of(membership)],
         "workspaces": list(Workspace.objects.of(membership.user)),
         "unread_notices": Notification.objects.unread_of(membership.user, workspace).count(),
     }
 
 
-def _entry(room: Room, workspace: Workspace, path: str) -> dict[str, Any]:
-    prefix = reverse("workspace_home", kwargs={"workspace": workspace.slug}) + room.path + "/"
+def _entry(room: Room, membership: Membership, path: str) -> dict[str, Any]:
+    slug = membership.workspace.slug
+    prefix = reverse("workspace_home", kwargs={"workspace": slug}) + room.path + "/"
     return {
         "label": room.label,
-        "url": reverse(room.url_name, kwargs={"workspace": workspace.slug}),
+        "url": reverse(room.url_name, kwargs={"workspace": slug}),
         "icon": room.icon,
         "active": path.startswith(prefix),
-        "count": 0,
+        "count": room.waiting(membership) if room.waiting else 0,
     }

@@ -1,5 +1,6 @@
 """Where every room is mounted. Pages live under /w/<workspace>/, programs under /api/v1/."""
 
+from allauth.account import urls as allauth_urls
 from django.urls import URLPattern, URLResolver, include, path
 
 from llmops_site import views
@@ -21,11 +22,26 @@ API: list[URLPattern | URLResolver] = [
     path("schema/", views.ApiSchema.as_view(), name="api_schema"),
 ]
 
+# Of allauth, what an invited person needs: there is no changing of addresses, since invitations stand for them.
+ENTRANCE = {
+    "account_login",
+    "account_logout",
+    "account_signup",
+    "account_inactive",
+    "account_reauthenticate",
+    "account_change_password",
+    "account_set_password",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+}
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("healthz", views.healthz, name="healthz"),
     path("join/", include("apps.accounts.join_urls")),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include([route for route in allauth_urls.urlpatterns if route.name in ENTRANCE])),
     path("w/<slug:workspace>/", include(ROOMS)),
     path("api/v1/", include(API)),
 ]

@@ -16,7 +16,7 @@ FIRST = (("dev", OPEN_POLICY), ("staging", OPEN_POLICY), ("production", PRODUCTI
 
 
 @transaction.atomic
-def create_environments(*, workspace: Workspace, acting_user: User) -> list[Environment]:
+def create_environments(*, workspace: Workspace, acting_user: User | None) -> list[Environment]:
     """Give a workspace dev, staging and production, unless it has environments."""
     if workspace.environments.exists():
         return list(workspace.environments.ranked())

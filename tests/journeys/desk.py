@@ -1,0 +1,93 @@
+"""A whole desk of its own for the browser: database, web, worker, beat and practice provider, as `manage.py up` runs them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+# What the test process has set up for itself must not leak into the desk.
+FOREIGN = ("DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "GALLEY_VAR", "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL")
+
+
+@dataclass(frozen=True)
+class Desk:
+    url: str
+    var: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return _environment(self.var)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command beside the desk and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def stage(self) -> dict[str, Any]:
+        """Set the stage of the journeys and return what they need."""
+        port = (self.var / "practice-port").read_text().strip()
+        code = f"import runpy, sys; sys.argv = ['stage', 'http://127.0.0.1:{port}']; runpy.run_module('tests.journeys.stage', run_name='__main__')"
+        done = self.manage("shell", "--no-imports", "-c", code)
+        line = next(line for line in done.splitlines() if line.startswith("STAGE "))
+        staged: dict[str, Any] = json.loads(line.removeprefix("STAGE "))
+        return staged
+
+
+@contextmanager
+def running_desk() -> Iterator[Desk]:
+    """Start a desk on a free port, wait until it answers, and stop all of it afterwards."""
+    var = Path(tempfile.mkdtemp(prefix="galley-desk-"))
+    port = _free_port()
+    log = (var / "up.txt").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up", "--port", str(port)],
+        cwd=ROOT, env=_environment(var), stdout=log, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz", process, var / "up.txt")
+        yield Desk(f"http://127.0.0.1:{port}", var)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        log.close()
+        shutil.rmtree(var, ignore_errors=True)
+
+
+def _environment(var: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return {**kept, "GALLEY_VAR": str(var)}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"The desk did not start:\n{log.read_text()}")
