@@ -38,6 +38,8 @@ def database(url: str, *, pool: int) -> dict[str, object]:
     options: dict[str, object] = dict(parse_qsl(parts.query))
     host = str(options.pop("host", "")) or parts.hostname or ""
     port = str(options.pop("port", "") or parts.port or "")
+    # Statements that come again and again are planned once per connection.
+    options["prepare_threshold"] = 5
     if pool:
         options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
     return {

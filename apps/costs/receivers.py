@@ -5,8 +5,15 @@ from typing import Any
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 
-from apps.accounts.models import Workspace
-from apps.costs import ledger
+from apps.accounts.models import User, Workspace
+from apps.accounts.signals import workspace_created
+from apps.costs import ledger, seed
+
+
+@receiver(workspace_created)
+def give_prices(workspace: Workspace, acting_user: User | None, **_: Any) -> None:
+    """A new workspace knows the public prices, so that its first call is not unpriced."""
+    seed.seed_prices(workspace=workspace, acting_user=acting_user)
 
 
 @receiver(pre_save, sender=Workspace)

@@ -8,7 +8,7 @@ from django.db.models import Aggregate, Count, FloatField, Q
 from apps.accounts.models import User, Workspace
 from apps.core.errors import DomainError
 from apps.costs.models import Meter, Price, Purpose
-from apps.llm import clients, inference
+from apps.llm import inference
 from apps.llm.attribution import Attribution
 from apps.llm.completion import CompletionRequest
 from apps.llm.errors import ErrorKind, ProviderError
@@ -81,6 +81,8 @@ class Finding:
 def probe(connection: Connection, *, asked_by: User) -> Finding:
     """Ask the provider for its models, or for one token when it has no such list. Never raises for what it finds."""
     try:
+        from apps.llm import clients  # the SDKs take a second to import
+
         models = clients.client_of(connection).models(timeout=PROBE_SECONDS)
     except ProviderError as error:
         return _try_a_call(connection, asked_by) if error.kind == ErrorKind.NOT_FOUND else Finding(False, error.message)

@@ -3,17 +3,19 @@
 import random
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import connection as database
 from django.utils import timezone
 
-from apps.llm import clients, journal
-from apps.llm.clients import Client
+from apps.llm import journal
 from apps.llm.completion import Answer, Completion, CompletionRequest
 from apps.llm.errors import NotUsable, ProviderError
 from apps.llm.models import Call
+
+if TYPE_CHECKING:
+    from apps.llm.clients import Client
 
 BASE_WAIT = 0.5
 LONGEST_BACKOFF = 20.0
@@ -33,6 +35,9 @@ def complete(request: CompletionRequest) -> Completion:
         raise RuntimeError("complete() was called inside a transaction: call it before or after.")
     if not request.model.is_usable:
         raise NotUsable(f"{request.model.name} is archived. Choose another model.")
+    # The SDKs take a second to import: a process that never asks a model does not wait for them.
+    from apps.llm import clients
+
     client = clients.client_of(request.model.connection)
     body = client.dialect.body(request)
     first: Call | None = None
@@ -60,7 +65,7 @@ class Outcome:
     error: ProviderError | None = None
 
 
-def _attempt(client: Client, body: dict[str, Any], request: CompletionRequest) -> Outcome:
+def _attempt(client: "Client", body: dict[str, Any], request: CompletionRequest) -> Outcome:
     """Ask once. Nothing here touches the database."""
     started = time.perf_counter()
     request_id = ""

@@ -1,6 +1,7 @@
 """What the tests say of a change request: started when it opens, reported when the run ends."""
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.experiments import actions, reporting, runner
@@ -167,3 +168,23 @@ def test_every_suite_of_the_prompt_must_pass(ask, suite, model, paula):
     check = check_of(request)
     assert check.status == "failed"
     assert check.summary.startswith("1 of 2 suites passed")
+
+
+def test_the_panel_shows_the_evidence_and_starts_the_tests_again(ask, suite, model, live_in_dev, paula, client_of):
+    request = ask()
+    client = client_of(paula)
+    panel = reverse("change_request_tests", kwargs={"workspace": "acme", "request_id": request.pk})
+    assert b"every 3s" in client.get(panel).content
+    answer(request.runs.get(), 9, 9)
+    body = client.get(panel).content.decode()
+    assert "9 of 10 cases pass" in body
+    assert "every 3s" not in body
+    again = client.post(reverse("change_request_tests_start", kwargs={"workspace": "acme", "request_id": request.pk}))
+    assert again.status_code == 302
+    assert (request.runs.count(), check_of(request).status) == (2, "pending")
+
+
+def test_the_panel_is_closed_to_strangers_and_annotators(ask, suite, model, stranger, ana, client_of):
+    panel = reverse("change_request_tests", kwargs={"workspace": "acme", "request_id": ask().pk})
+    assert client_of(stranger).get(panel).status_code == 404
+    assert client_of(ana).get(panel).status_code == 403
