@@ -16,6 +16,8 @@ PYTHON = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if "migrations" not in path.parts
 )
+# What the demo's people wrote is data: its length is no complexity.
+CODE = [path for path in PYTHON if "content" not in path.parts]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 INTERFACES = re.compile(r"^apps/\w+/(views(/\w+)?|api(/\w+)?|tasks|beat|forms)\.py$")
 WRITES = re.compile(r"\.objects\.(create|update_or_create|get_or_create|bulk_create)\(|\.save\(|\.delete\(|\.update\(")
@@ -40,7 +42,7 @@ def test_relations_point_down() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=relative)
+@pytest.mark.parametrize("path", CODE, ids=relative)
 def test_no_module_outgrows_its_room(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 

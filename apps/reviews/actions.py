@@ -44,7 +44,7 @@ def create_pairwise_queue(*, run: Run, acting_user: User | None, overlap: int = 
         request = ChangeRequest.objects.select_for_update().select_related("environment").get(pk=request.pk)
         if Queue.objects.filter(run=run, change_request=request).exists():
             raise Conflict("People were already asked about this run.")
-        close_queues_of(request)
+        close_queues_of(change_request=request)
     queue = Queue.objects.create(
         workspace=run.workspace,
         name=run.suite.prompt.name,
@@ -113,7 +113,7 @@ def close_queue(*, queue: Queue, acting_user: User | None) -> Queue:
 
 
 @transaction.atomic
-def close_queues_of(change_request: ChangeRequest) -> int:
+def close_queues_of(*, change_request: ChangeRequest) -> int:
     """Close what still asks about a change request that is decided or has changed. Return how many were open."""
     return _shut(Queue.objects.filter(change_request=change_request))
 
@@ -236,7 +236,7 @@ def check_of(found: results.Results) -> tuple[str, str]:
 @transaction.atomic
 def expect_people(change_request: ChangeRequest) -> None:
     """Note that people will be asked, when the environment wants that, and stop asking about an older version."""
-    close_queues_of(change_request)
+    close_queues_of(change_request=change_request)
     if CHECK in change_request.environment.required_checks:
         _say(change_request, Check.Status.PENDING, "Waits for the answers of the test run")
 

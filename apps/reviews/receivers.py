@@ -23,4 +23,4 @@ def expect_people(change_request: ChangeRequest, **kwargs: Any) -> None:
 
 @receiver(change_request_closed, dispatch_uid="reviews_stop_asking")
 def stop_asking(change_request: ChangeRequest, **kwargs: Any) -> None:
-    actions.close_queues_of(change_request)
+    actions.close_queues_of(change_request=change_request)

@@ -12,24 +12,28 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90
+START_SECONDS = 180
 # What the test process has set up for itself must not leak into the desk.
-FOREIGN = ("DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "GALLEY_VAR", "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL")
+FOREIGN = (
+    "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "GALLEY_VAR", "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL",
+    "CACHE_URL", "PUBLIC_URL", "ALLOWED_HOSTS", "OUTBOUND_ALLOW",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Desk:
     url: str
     var: Path
+    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
-        return _environment(self.var)
+        return _environment(self.var, self.extra)
 
     def manage(self, *arguments: str) -> str:
         """Run a command beside the desk and return what it printed."""
@@ -51,18 +55,20 @@ class Desk:
 
 
 @contextmanager
-def running_desk() -> Iterator[Desk]:
-    """Start a desk on a free port, wait until it answers, and stop all of it afterwards."""
+def running_desk(*options: str, **extra: str) -> Iterator[Desk]:
+    """Start a desk (`options` as for `up`, `extra` joins its environment), wait until it answers, stop all of it."""
     var = Path(tempfile.mkdtemp(prefix="galley-desk-"))
+    # As root, the database's own user must pass through, else its data would be kept elsewhere and outlive the folder.
+    var.chmod(0o711)
     port = _free_port()
     log = (var / "up.txt").open("w")
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "up", "--port", str(port)],
-        cwd=ROOT, env=_environment(var), stdout=log, stderr=subprocess.STDOUT,
+        [sys.executable, "manage.py", "up", "--port", str(port), *options],
+        cwd=ROOT, env=_environment(var, extra), stdout=log, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
         _wait(f"http://127.0.0.1:{port}/healthz", process, var / "up.txt")
-        yield Desk(f"http://127.0.0.1:{port}", var)
+        yield Desk(f"http://127.0.0.1:{port}", var, extra)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -70,9 +76,9 @@ def running_desk() -> Iterator[Desk]:
         shutil.rmtree(var, ignore_errors=True)
 
 
-def _environment(var: Path) -> dict[str, str]:
+def _environment(var: Path, extra: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    return {**kept, "GALLEY_VAR": str(var)}
+    return {**kept, **extra, "GALLEY_VAR": str(var)}
 
 
 def _free_port() -> int:

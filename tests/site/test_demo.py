@@ -1,9 +1,7 @@
 """The demo workspace as a visitor meets it: loaded once, into a database of its own."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,68 +10,39 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.db.models import Count, Q, Sum
-from django.test import Client, override_settings
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from apps.accounts import audit
 from apps.accounts.models import ApiKey, AuditEvent, Workspace
-from apps.costs import partitions, pricing
+from apps.costs import pricing
 from apps.costs.models import Charge, Price, Purpose, SpendDay
 from apps.experiments.models import Case, Dataset, Output, Run, Score
-from apps.llm.attribution import Attribution
-from apps.llm.completion import CompletionRequest
-from apps.llm.dialects import DIALECTS
 from apps.llm.models import Call, Connection
 from apps.llm.practice_provider import process
 from apps.notices.models import Notification
 from apps.prompts import boards, policy
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews import assignment, results
-from apps.reviews.models import Queue, Rating, Slot
+from apps.reviews.models import Queue, Rating
 from llmops_site.demo import card, clock, loading, people, plot
 from llmops_site.demo.loading import Loaded
 from llmops_site.demo.people import PASSWORD, PEOPLE
+from llmops_site.demo.story import Days, Story
+from tests.site import demo_desk
 
 pytestmark = pytest.mark.slow
 PROVIDER = "http://127.0.0.1:9"
 URL = "http://127.0.0.1:8765"
 
 
-@contextmanager
-def own_database(suffix: str, var: Path) -> Iterator[None]:
-    """Work in a fresh copy of the test database, whose append-only rows would otherwise stay for every other test."""
-    shared = connection.settings_dict["NAME"]
-    empty = shared.removesuffix("_demo")
-    mine = f"{empty}_{suffix}"
-    connection.close()
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{mine}" TEMPLATE "{empty}"')
-    connection.settings_dict["NAME"] = mine
-    _forget()
-    try:
-        with override_settings(GALLEY_VAR=var):
-            yield
-    finally:
-        connection.close()
-        connection.settings_dict["NAME"] = shared
-        _forget()
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{mine}" WITH (FORCE)')
-
-
-def _forget() -> None:
-    partitions._known.clear()
-    pricing.forget()
-
-
 @pytest.fixture(scope="module")
 def loaded(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Loaded]:
-    with django_db_blocker.unblock(), own_database("demo", tmp_path_factory.mktemp("var")):
+    with django_db_blocker.unblock(), demo_desk.own_database("demo", tmp_path_factory.mktemp("var")):
         yield loading.load(url=URL, provider_url=PROVIDER)
 
 
@@ -251,29 +220,7 @@ def test_shown_answers_are_those_of_the_practice_provider(desk: Workspace) -> No
     )
     with process.running() as url:
         for output in outputs.order_by("?")[:25]:
-            assert said_by(url, output) == output.text
-
-
-def said_by(url: str, output: Output) -> str:
-    """Ask the running provider what an output's call asked."""
-    assert output.call is not None
-    kind = output.arm.model.connection.kind
-    asked = CompletionRequest(
-        model=output.arm.model, attribution=Attribution(purpose=Purpose.EVALUATION), **output.call.request
-    )
-    spoken = kind == Connection.Kind.ANTHROPIC
-    request = urllib.request.Request(
-        f"{url}/v1/messages" if spoken else f"{url}/v1/chat/completions",
-        json.dumps(DIALECTS[kind].body(asked)).encode(),
-        {
-            "Content-Type": "application/json",
-            "Authorization": "Bearer k",
-            "x-api-key": "k",
-            "anthropic-version": "2023-06-01",
-        },
-    )
-    with urllib.request.urlopen(request) as answer:
-        return DIALECTS[kind].read(json.loads(answer.read())).text
+            assert demo_desk.said_by(url, output) == output.text
 
 
 # What waits for the visitor
@@ -302,11 +249,6 @@ def test_two_annotators_can_each_be_handed_a_pair(queue: Queue, loaded: Loaded) 
     assert ana is not None
     assert amir is not None
     assert ana.slot_id != amir.slot_id
-
-
-def test_enough_slots_are_left_for_both_to_finish(queue: Queue) -> None:
-    left = Slot.objects.unfinished().filter(queue=queue)
-    assert left.count() == 40 - plot.ANA_RATED - plot.AMIR_RATED
 
 
 def test_people_of_the_past_agreed_often_and_not_always(desk: Workspace) -> None:
@@ -420,7 +362,7 @@ def test_a_load_that_breaks_off_leaves_nothing(
 
     monkeypatch.setattr(loading, "_book", cut)
     monkeypatch.setattr(plot, "outline", lambda story: story.at(80, 9, lambda: None))
-    with django_db_blocker.unblock(), own_database("cut", tmp_path):
+    with django_db_blocker.unblock(), demo_desk.own_database("cut", tmp_path):
         with pytest.raises(KeyboardInterrupt):
             loading.load(provider_url=PROVIDER)
         assert not Workspace.objects.exists()
@@ -439,6 +381,13 @@ def test_the_clock_is_set_back_for_fields_and_calls_and_then_right_again() -> No
         assert timezone.now() == then + timedelta(minutes=5)
     assert timezone.now() - datetime.now(UTC) < timedelta(seconds=5)
     assert timezone.now().year > 2020
+
+
+def test_a_load_just_after_midnight_tells_nothing_that_is_still_to_come() -> None:
+    now = datetime(2026, 3, 30, 0, 1, tzinfo=loading.ZONE)  # the day after the clocks were put forward
+    told = Story(None, clock.Clock(now), Days(now, loading.ZONE))  # type: ignore[arg-type]
+    plot.outline(told)
+    assert max(told.events).moment < now - timedelta(hours=6)
 
 
 def test_the_clock_never_runs_backwards() -> None:

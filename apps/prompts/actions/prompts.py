@@ -84,15 +84,19 @@ def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
 def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_user: User) -> Draft:
     """Keep what the author typed, finished or not, and return the draft with its new revision.
 
+    `content` has messages, format, variables and model_config, and may have output_schema (None takes it away).
     Raises Conflict when another tab saved in between, and DomainError for what cannot be stored at all.
     """
     contents.check_format(content["format"])
     messages = contents.clean_messages(content["messages"], kind=draft.prompt.kind)
+    schema = content.get("output_schema", draft.output_schema)
+    contents.check_schema(schema)
     saved = Draft.objects.filter(pk=draft.pk, author=acting_user, revision=revision).update(
         messages=messages,
         format=content["format"],
         variables=text.clean_tree(content["variables"], field="A variable"),
         model_config=contents.clean_model_config(content["model_config"]),
+        output_schema=schema,
         revision=revision + 1,
         updated_at=timezone.now(),
     )

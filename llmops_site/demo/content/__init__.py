@@ -1,0 +1,1 @@
+"""What the people of Papermoon wrote: customers' messages, prompts, what the tests ask."""
