@@ -46,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(API)),
 ]
 
+handler400 = "llmops_site.views.bad_request"
 handler403 = "llmops_site.views.forbidden"
 handler404 = "llmops_site.views.not_found"
 handler500 = "llmops_site.views.broken"

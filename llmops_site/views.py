@@ -1,5 +1,6 @@
 """The front door: where a person lands, and the pages for when something is not there."""
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest as DjangoRequest
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -47,6 +48,16 @@ def workspace_home(request: HttpRequest) -> HttpResponse:
 def healthz(request: DjangoRequest) -> JsonResponse:
     """Answer as long as the process serves. `manage.py doctor` looks at everything behind it."""
     return JsonResponse({"status": "ok"})
+
+
+def bad_request(request: DjangoRequest, exception: Exception) -> HttpResponse:
+    """Say what made a request unreadable; Django itself refuses what is too large or has too many fields."""
+    words = {
+        TooManyFieldsSent: "This form has more fields than can be sent at once. Use fewer variables.",
+        RequestDataTooBig: "This is more than can be sent at once. 8 MB fit.",
+    }
+    text = words.get(type(exception), "The request could not be read. Go back, reload the page and try again.")
+    return render(request, "errors/refused.html", {"exception": text}, status=400)
 
 
 def forbidden(request: DjangoRequest, exception: Exception) -> HttpResponse:

@@ -4,12 +4,20 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from apps.accounts.models import User, Workspace
 from apps.accounts.rights import Role
-from tests import factories
+from tests import db_guards, factories
 
 ClientOf = Callable[[User], Client]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Make the test database one that can be flushed."""
+    with django_db_blocker.unblock():
+        db_guards.switch_off()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -44,3 +44,14 @@ def _same_site_referer(request: HttpRequest) -> str | None:
     referer = request.headers.get("Referer", "")
     safe = url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure())
     return referer if safe and referer else None
+
+
+def refuse_null_bytes(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer 400 to an address with a null byte: nothing here has such a name, and the database cannot ask for it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponseBadRequest("The address holds a null byte.", content_type="text/plain")
+        return get_response(request)
+
+    return middleware

@@ -9,24 +9,42 @@ from django.conf import settings
 from apps.core.errors import DomainError
 
 PORTS = {"http": 80, "https": 443}
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def check_url(url: str) -> None:
     """Refuse an address that must not be called.
 
     Raises DomainError for other schemes than http(s), credentials in the address, names that do not resolve,
-    and private or link-local targets that the operator's OUTBOUND_ALLOW (host:port, or host:* for every port) does not name.
+    and private targets that the operator's OUTBOUND_ALLOW (host:port, or host:* for every port) does not name.
     Link-local addresses (cloud metadata) are refused even then.
     """
     host, port = _host_and_port(url)
-    allowed = not {f"{host}:{port}", f"{host}:*"}.isdisjoint(settings.OUTBOUND_ALLOW)
+    may_be_private = is_allowed(url)
     for address in _addresses(host, port):
-        if address.is_link_local:
-            raise DomainError(f"{host} is a link-local address, which is never called.")
-        if not address.is_global and not allowed:
-            raise DomainError(
-                f"{host}:{port} is a private address. The operator can allow it by naming it in OUTBOUND_ALLOW."
-            )
+        _check_address(address, host, port, may_be_private=may_be_private)
+
+
+def is_allowed(url: str) -> bool:
+    """Tell whether OUTBOUND_ALLOW names the address, so that it may be private. Raises DomainError for none."""
+    host, port = _host_and_port(url)
+    return not {f"{host}:{port}", f"{host}:*"}.isdisjoint(settings.OUTBOUND_ALLOW)
+
+
+def check_peer(host: str, port: int, *, may_be_private: bool) -> None:
+    """Refuse the far end of a connection: a name may lead elsewhere by now. Raises DomainError as `check_url` does."""
+    _check_address(_address(host), host, port, may_be_private=may_be_private)
+
+
+def _check_address(address: Address, host: str, port: int, *, may_be_private: bool) -> None:
+    if address.is_link_local:
+        raise DomainError(f"{host} is a link-local address, which is never called.")
+    if address.is_unspecified or address.is_multicast:
+        raise DomainError(f"{host} is not the address of one machine, so it is never called.")
+    if not address.is_global and not may_be_private:
+        raise DomainError(
+            f"{host}:{port} is a private address. The operator can allow it by naming it in OUTBOUND_ALLOW."
+        )
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
@@ -42,10 +60,15 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def _addresses(host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+def _addresses(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise DomainError(f"{host} cannot be found. Check the spelling and the network.") from None
-    addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
-    return [getattr(address, "ipv4_mapped", None) or address for address in addresses]
+    return [_address(str(entry[4][0])) for entry in found]
+
+
+def _address(text: str) -> Address:
+    """Return the address that packets go to: without its zone, and the IPv4 one inside an IPv6 one."""
+    address = ipaddress.ip_address(text.split("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address

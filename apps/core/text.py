@@ -39,5 +39,10 @@ def clean_tree(value: Any, *, field: str, max_bytes: int = MEGABYTE) -> Any:
     return value
 
 
+def whole_number(value: str) -> int | None:
+    """Return what a person or program wrote as a whole number of up to nine digits, None for anything else."""
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
+
+
 def _size(size: int) -> str:
     return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size / KILOBYTE:.0f} kB"

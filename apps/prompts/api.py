@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.api_access import key_of, scoped
 from apps.accounts.rights import Scope
-from apps.core import canonical
+from apps.core import canonical, text
 from apps.core.errors import DomainError
 from apps.prompts import delivery
 
@@ -70,9 +70,10 @@ def _served(request: Request, name: str) -> delivery.Served:
     if version is not None and environment is not None:
         raise DomainError("Name a version or an environment, not both.")
     if version is not None:
-        if not version.isdigit() or len(version) > 9:
+        number = text.whole_number(version)
+        if number is None:
             raise DomainError("The version must be a whole number.")
-        found = delivery.version(workspace_id, name, int(version))
+        found = delivery.version(workspace_id, name, number)
     else:
         found = delivery.live(workspace_id, name, environment or delivery.DEFAULT_ENVIRONMENT)
     if found is None:

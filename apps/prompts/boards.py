@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Count, Max, Prefetch, Q
 
-from apps.accounts.models import Membership, User, Workspace
+from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
 from apps.prompts import policy
 from apps.prompts.models import ChangeRequest, Deployment, Environment, Prompt, Version
@@ -55,11 +55,38 @@ class Waiting:
     mine: bool
 
 
-def waiting_requests(workspace: Workspace, membership: Membership, limit: int = 20) -> list[Waiting]:
-    """Return the open requests of a workspace, those that wait for this member first."""
-    requests = list(loaded(workspace.change_requests.waiting().newest_first())[:limit])
-    found = [_waiting(request, membership) for request in requests]
+def waiting_requests(membership: Membership, prompt: Prompt | None = None, limit: int = 20) -> list[Waiting]:
+    """Return the open requests of the member's workspace (of one prompt), those that wait for this member first."""
+    wanted = membership.workspace.change_requests.waiting().newest_first()
+    if prompt:
+        wanted = wanted.filter(items__prompt=prompt)
+    requests = list(loaded(wanted)[:limit])
+    if not requests:
+        return []
+    reviewers = policy.reviewers_of(membership.workspace)
+    live = _live_by_environment(requests)
+    found = []
+    for request in requests:
+        standing = policy.standing(request, live.get(request.environment_id, {}), reviewers)
+        found.append(Waiting(request, *turn(request, standing, membership)))
     return sorted(found, key=lambda waiting: not waiting.mine)
+
+
+def standing_of(request: ChangeRequest) -> policy.Standing:
+    """Return where one request stands now."""
+    live = Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in request.items.all()])
+    return policy.standing(request, live, policy.reviewers_of(request.workspace))
+
+
+def _live_by_environment(requests: list[ChangeRequest]) -> dict[int, dict[int, Deployment]]:
+    """Return what is live where these requests want to go, in as many queries as for one."""
+    prompts = {item.prompt_id for request in requests for item in request.items.all()}
+    environments = {request.environment_id for request in requests}
+    found: dict[int, dict[int, Deployment]] = {}
+    rows = Deployment.objects.current().loaded().filter(environment__in=environments, prompt__in=prompts)
+    for row in rows:
+        found.setdefault(row.environment_id, {})[row.prompt_id] = row
+    return found
 
 
 def loaded(requests: ChangeRequestQuerySet) -> ChangeRequestQuerySet:
@@ -72,17 +99,6 @@ def loaded(requests: ChangeRequestQuerySet) -> ChangeRequestQuerySet:
         "approvals__reviewer",
         "checks",
     )
-
-
-def live_for(request: ChangeRequest) -> dict[int, Deployment]:
-    """Return what is live in the request's environment, by prompt id."""
-    return Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in request.items.all()])
-
-
-def _waiting(request: ChangeRequest, membership: Membership) -> Waiting:
-    standing = policy.standing(request, live_for(request))
-    sentence, mine = turn(request, standing, membership)
-    return Waiting(request, sentence, mine)
 
 
 def turn(request: ChangeRequest, standing: policy.Standing, membership: Membership) -> tuple[str, bool]:
@@ -101,12 +117,8 @@ def turn(request: ChangeRequest, standing: policy.Standing, membership: Membersh
     if not standing.evidence_is_in:
         names = [check.name for check in standing.checks if check.required and check.problem]
         return f"Waits for {' and '.join(names)}.", False
-    mine = membership.may(Right.REVIEW) and not _is_author(request, user)
+    mine = membership.may(Right.REVIEW) and user.pk not in request.author_ids
     return ("Waits for your review." if mine else "Waits for a review."), mine
-
-
-def _is_author(request: ChangeRequest, user: User) -> bool:
-    return user.pk in {request.author_id, *(item.version.author_id for item in request.items.all())}
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,6 @@ class Moment:
     """One line of a prompt's timeline."""
 
     at: datetime
-    icon: str
     who: str
     what: str
     url_name: str
@@ -130,7 +141,6 @@ def timeline(prompt: Prompt, limit: int = 30) -> list[Moment]:
         *(
             Moment(
                 r.created_at,
-                "git-pull-request",
                 str(r.author),
                 f"asked to promote to {r.environment.name}",
                 "change_request_detail",
@@ -147,7 +157,6 @@ def _of_version(version: Version) -> Moment:
     who = str(version.author) if version.author else "Somebody"
     return Moment(
         version.created_at,
-        "file-plus",
         who,
         f"saved version {version.number}",
         "version_detail",
@@ -161,9 +170,7 @@ def _of_deployment(deployment: Deployment) -> Moment:
     undone = deployment.kind == Deployment.Kind.ROLL_BACK
     what = f"rolled {place} back to version {version}" if undone else f"promoted version {version} to {place}"
     who = str(deployment.actor or deployment.actor_key or "Galley")
-    return Moment(
-        deployment.at, "arrow-back-up" if undone else "rocket", who, what, "version_detail", version, deployment.reason
-    )
+    return Moment(deployment.at, who, what, "version_detail", version, deployment.reason)
 
 
 def live_of(prompt: Prompt) -> list[Deployment]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from apps.core import canonical
+from apps.costs import spend
 from apps.prompts import diffs
 from apps.prompts.models import ChangeRequest, ChangeRequestItem
 from apps.prompts.policy import Standing
@@ -50,6 +51,7 @@ def compose(request: ChangeRequest, standing: Standing) -> dict[str, Any]:
 def _item(item: ChangeRequestItem) -> dict[str, Any]:
     before = item.base.version if item.base else None
     diff = diffs.between(before, item.version)
+    spent = spend.by_version(item.prompt.workspace_id, item.prompt_id)
     return {
         "prompt": item.prompt.name,
         "before": before.number if before else None,
@@ -57,6 +59,23 @@ def _item(item: ChangeRequestItem) -> dict[str, Any]:
         "content_hash": item.version.content_hash,
         "summary": diff.sentence,
         "messages": [[message.role, message.status, message.pieces] for message in diff.messages],
+        "settings": [[name, old, new] for name, old, new in diff.rows],
+        "spend": {
+            "before": _spend(spent.get(before.pk)) if before else None,
+            "after": _spend(spent.get(item.version_id)),
+        },
+    }
+
+
+def _spend(found: spend.VersionSpend | None) -> dict[str, Any] | None:
+    """Spell what a version has cost and how long it takes, in whole digits: US dollars and milliseconds per call."""
+    if found is None:
+        return None
+    return {
+        "calls": found.calls,
+        "cost": str(found.cost),
+        "cost_per_call": str(found.cost_per_call) if found.cost_per_call is not None else None,
+        "latency_ms": round(found.average_latency_ms) if found.average_latency_ms is not None else None,
     }
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from apps.core.errors import DomainError
 from apps.prompts import variables
 from apps.prompts.models import Approval, Environment, Prompt, Version
 
@@ -26,11 +25,6 @@ class PromptForm(forms.Form):
 
     def clean_tags(self) -> list[str]:
         return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
-
-
-class VersionForm(forms.Form):
-    message = forms.CharField(max_length=500, widget=TEXT, label="What changed?")
-    revision = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class ChangeRequestForm(forms.Form):
@@ -76,7 +70,7 @@ class PolicyForm(forms.Form):
 
 
 def read_draft(post: QueryDict) -> dict[str, Any]:
-    """Return the editor's content as `save_draft` takes it. Raises DomainError for numbers that are none."""
+    """Return the editor's content as `save_draft` takes it; what is no number stays text, which it refuses."""
     roles, texts = post.getlist("role"), post.getlist("content")
     return {
         "messages": [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)],
@@ -105,11 +99,9 @@ def _variable(post: QueryDict, index: int, name: str) -> dict[str, Any]:
     }
 
 
-def _number(post: QueryDict, name: str, *, whole: bool = False) -> float | int | None:
+def _number(post: QueryDict, name: str, *, whole: bool = False) -> float | int | str | None:
     written = post.get(name, "").strip().replace(",", ".")
-    if not written:
-        return None
     try:
-        return int(written) if whole else float(written)
+        return (int(written) if whole else float(written)) if written else None
     except ValueError:
-        raise DomainError(f"{name} must be a number.") from None
+        return written

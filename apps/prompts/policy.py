@@ -1,7 +1,10 @@
 """May this go live? What an environment asks for, held against what a change request has."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from apps.accounts.models import Membership, Workspace
+from apps.accounts.rights import Right
 from apps.core import canonical
 from apps.prompts.models import Approval, ChangeRequest, ChangeRequestItem, Check, Deployment
 
@@ -39,19 +42,34 @@ class Standing:
 
 
 def content_hash(change_request: ChangeRequest) -> str:
-    """Return the identity of what is asked for: which content of which prompts, to which environment."""
-    items = sorted([item.prompt_id, item.version.content_hash] for item in change_request.items.all())
+    """Return the identity of what is asked for: which content of which prompts, in place of what, to which environment."""
+    items = sorted(
+        [item.prompt_id, item.version.content_hash, item.base_id or 0] for item in change_request.items.all()
+    )
     return canonical.sha256({"environment": change_request.environment_id, "items": items})
 
 
-def standing(change_request: ChangeRequest, live: dict[int, Deployment]) -> Standing:
-    """Judge a request against its environment. `live` maps prompt ids to what is live there now.
+def reviewers_of(workspace: Workspace) -> set[int]:
+    """Return the ids of all who may review in the workspace today."""
+    members = Membership.objects.filter(workspace=workspace, user__is_active=True).with_right(Right.REVIEW)
+    return set(members.values_list("user_id", flat=True))
 
+
+def standing(change_request: ChangeRequest, live: dict[int, Deployment], reviewers: Collection[int]) -> Standing:
+    """Judge a request against its environment as both are now.
+
+    `live` maps prompt ids to what is live there; `reviewers` are the ids of all who may review in the workspace today:
+    what somebody decided who may not any more, or whom the policy no longer lets decide, does not count.
     Prefetch items__version, approvals__reviewer and checks.
     """
     identity = content_hash(change_request)
+    barred = set() if change_request.environment.allows_self_approval else change_request.author_ids
     latest = {approval.reviewer_id: approval for approval in sorted(change_request.approvals.all(), key=lambda a: a.pk)}
-    current = [approval for approval in latest.values() if approval.content_hash == identity]
+    current = [
+        approval
+        for reviewer, approval in latest.items()
+        if approval.content_hash == identity and reviewer in reviewers and reviewer not in barred
+    ]
     approvals = [a for a in current if a.decision == Approval.Decision.APPROVE]
     result = Standing(
         content_hash=identity,

@@ -2,6 +2,6 @@
 
 from django.dispatch import Signal
 
-change_request_opened = Signal()  # change_request
+change_request_opened = Signal()  # change_request, acting_user; sent again when it asks for something else
 change_request_closed = Signal()  # change_request
 version_deployed = Signal()  # deployment

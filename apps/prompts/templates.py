@@ -14,6 +14,8 @@ from apps.core.errors import DomainError
 
 MAX_OUTPUT = 2 * 1024 * 1024
 MAX_LOOP_DEPTH = 2
+MAX_STEPS = 100_000
+STEPS = "galley_steps"
 MUSTACHE = re.compile(r"\{\{\s*(?P<name>[^\W\d]\w{0,99})\s*\}\}")
 MUSTACHE_TAG = re.compile(r"\{\{(?P<inside>[^{}]*)\}\}")
 
@@ -83,8 +85,8 @@ def _fstring_fill(text: str, values: dict[str, Any]) -> str:
     return "".join(literal + ("" if name is None else as_text(values[name])) for literal, name in _fstring_parts(text))
 
 
-# Jinja: only what ends. Loops go over given values, at most two deep; nothing can be called, nothing can be
-# multiplied, no attribute of a Python object can be reached.
+# Jinja: only what ends, and soon. Loops go over given lists, at most two deep and counted; nothing can be called,
+# nothing can be multiplied, no attribute of a Python object can be reached.
 JINJA_NODES = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr, nodes.For,
     nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Getitem,
@@ -116,10 +118,40 @@ LOOP_FIELDS = frozenset({"index", "index0", "first", "last", "length"})
 
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment.filters |= {"join": _join, "round": _round, STEPS: _counter()}
     environment.finalize = lambda value: value if isinstance(value, jinja2.Undefined) else as_text(value)
     environment.globals.clear()
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
+
+
+def _counter() -> Callable[[Any], list[Any]]:
+    """Return a filter that every loop's values pass through: it counts the steps of one filling."""
+    left = MAX_STEPS
+
+    def steps(values: Any) -> list[Any]:
+        nonlocal left
+        if not isinstance(values, list | tuple | dict):
+            raise TypeError("a loop goes over a list")
+        left -= len(values)
+        if left < 0:
+            raise ValueError(f"the loops take over {MAX_STEPS:,} steps")
+        return list(values)
+
+    return steps
+
+
+def _join(values: Any, separator: str = "") -> str:
+    if not isinstance(values, list | tuple):
+        raise TypeError("join takes a list")
+    texts = [as_text(value) for value in values]
+    if sum(map(len, texts)) + len(separator) * len(texts) > MAX_OUTPUT:
+        raise ValueError("the joined text is over 2 MB")
+    return separator.join(texts)
+
+
+def _round(value: float, precision: int = 0) -> float:
+    return round(value, min(max(int(precision), 0), 12))
 
 
 def _jinja_tree(text: str) -> nodes.Template:
@@ -129,6 +161,8 @@ def _jinja_tree(text: str) -> nodes.Template:
         where = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise TemplateError(f"The Jinja text cannot be read{where}: {error}.") from None
     _refuse_what_may_not_end(tree, depth=0)
+    for loop in tree.find_all(nodes.For):
+        loop.iter = nodes.Filter(loop.iter, STEPS, [], [], None, None).set_lineno(loop.lineno)
     return tree
 
 

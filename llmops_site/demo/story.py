@@ -103,10 +103,9 @@ class Story:
             "format": wording.format,
             "variables": text.variables,
             "model_config": {"model": wording.model, "parameters": wording.parameters},
+            "output_schema": text.schema,
         }
         prompts.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=draft.author)
-        # No action sets a schema yet; the draft is the place where one would.
-        Draft.objects.filter(pk=draft.pk).update(output_schema=text.schema)
 
     def _draft(self, draft: Draft) -> Draft:
         return Draft.objects.select_related("prompt").get(pk=draft.pk)

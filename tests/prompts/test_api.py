@@ -93,3 +93,9 @@ def test_a_fetch_takes_two_queries(secret: str, live: Deployment, django_assert_
     fetch(secret)
     with django_assert_max_num_queries(2):
         fetch(secret)
+
+
+@pytest.mark.parametrize("path", ["x%00y", "support/reply?environment=%00", "support/reply?version=²"])
+def test_odd_addresses_are_refused_and_never_a_crash(secret: str, live: Deployment, path: str) -> None:
+    answer = Client().get(f"/api/v1/prompts/{path}", headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code in (400, 422)

@@ -2,13 +2,14 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from apps.accounts import audit
-from apps.accounts.models import User, Workspace
+from apps.accounts.models import Membership, User, Workspace
 from apps.core import canonical
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices.models import Notification
 from apps.prompts import actions
 from apps.prompts.actions.changes import NotReady
 from apps.prompts.models import ChangeRequest, Check, Deployment, Environment, Version
+from tests import db_guards
 
 Environments = dict[str, Environment]
 
@@ -211,3 +212,60 @@ def test_every_step_stands_in_the_audit_log_which_verifies(
         ("Paula", "promoted"),
     ]
     assert list(audit.breaks(workspace)) == []
+
+
+def test_an_approval_of_somebody_who_may_not_review_any_more_does_not_count(
+    change_request: ChangeRequest, ravi: User, paula: User
+) -> None:
+    approve(change_request, ravi)
+    Membership.objects.filter(user=ravi).delete()
+    with pytest.raises(NotReady, match="1 more approval"):
+        actions.promote_change_request(change_request=change_request, acting_user=paula)
+
+
+def test_a_policy_that_grew_stricter_voids_what_it_would_forbid_now(
+    change_request: ChangeRequest, olga: User, paula: User
+) -> None:
+    environment = change_request.environment
+    actions.update_policy(environment=environment, approvals=1, self_approval=True, checks=[], acting_user=olga)
+    Membership.objects.filter(user=paula).update(roles=["editor", "publisher", "reviewer"])
+    approve(change_request, paula)
+    actions.update_policy(environment=environment, approvals=1, self_approval=False, checks=[], acting_user=olga)
+    with pytest.raises(NotReady, match="1 more approval"):
+        actions.promote_change_request(change_request=change_request, acting_user=paula)
+
+
+def test_a_new_base_voids_the_approval_of_the_old_difference(
+    change_request: ChangeRequest, better: Version, ravi: User, paula: User, olga: User
+) -> None:
+    approve(change_request, ravi)
+    environment = change_request.environment
+    Environment.objects.filter(pk=environment.pk).update(policy={})
+    actions.deploy(version=better, environment=Environment.objects.get(pk=environment.pk), actor=olga, replaces=None)
+    Environment.objects.filter(pk=environment.pk).update(policy=environment.policy)
+    actions.replace_version(
+        change_request=change_request, version=change_request.items.get().version, acting_user=paula
+    )
+    with pytest.raises(NotReady, match="1 more approval"):
+        actions.promote_change_request(change_request=change_request, acting_user=paula)
+
+
+def test_comments_stay_out_of_notices(change_request: ChangeRequest, ravi: User) -> None:
+    actions.comment_on_change_request(change_request=change_request, remark="CANARY text", acting_user=ravi)
+    assert not Notification.objects.filter(body__contains="CANARY").exists()
+
+
+def test_a_report_for_what_closed_without_it_is_kept_out(change_request: ChangeRequest, paula: User) -> None:
+    actions.withdraw_change_request(change_request=change_request, acting_user=paula)
+    assert report(change_request, "passed") is None
+
+
+@pytest.mark.parametrize("table", ["prompts_version", "prompts_deployment", "prompts_approval", "prompts_dossier"])
+def test_the_database_refuses_to_empty_the_record(db: None, table: str) -> None:
+    with (
+        db_guards.switched_on(table),
+        pytest.raises(DatabaseError, match="cannot be truncated"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"TRUNCATE {table} CASCADE")

@@ -248,3 +248,70 @@ def test_the_prompt_of_another_workspace_is_not_there(
 ) -> None:
     elsewhere = stranger.memberships.get().workspace
     assert client_of(stranger).get(url(name, elsewhere, prompt_id=prompt.pk)).status_code == 404
+
+
+def test_a_version_refused_for_an_older_tab_still_shows_the_typed_text(page_of_paula: Client, draft: Draft) -> None:
+    post_draft(page_of_paula, draft, "from another tab")
+    answer = post_draft(page_of_paula, draft, "typed here", to="version_save", message="mine")
+    assert answer.status_code == 422
+    assert b"typed here" in answer.content
+    assert b'value="mine"' in answer.content
+
+
+def test_adding_a_message_in_an_older_tab_keeps_the_editor(page_of_paula: Client, draft: Draft) -> None:
+    post_draft(page_of_paula, draft, "from another tab")
+    answer = post_draft(page_of_paula, draft, "typed here", op="add")
+    assert b"typed here" in answer.content
+    assert b"another tab" in answer.content
+
+
+@pytest.mark.parametrize("temperature", ["hot", "3", "NaN"])
+def test_a_parameter_out_of_range_is_named_and_the_text_is_kept(
+    page_of_paula: Client, draft: Draft, temperature: str
+) -> None:
+    answer = post_draft(page_of_paula, draft, "typed here", to="version_save", message="x", temperature=temperature)
+    assert b"temperature must be a number from 0 to 2" in answer.content
+    assert b"typed here" in answer.content
+
+
+@pytest.mark.parametrize("reason", ["x" * 4_001, "null \x00 byte"])
+def test_a_reason_that_cannot_be_kept_stops_the_promotion(
+    page_of_paula: Client, workspace: Workspace, better: Version, live: Deployment, reason: str
+) -> None:
+    data = {"environment": "dev", "replaces": live.pk, "reason": reason}
+    page_of_paula.post(url("version_deploy", workspace, prompt_id=better.prompt_id, number=2), data)
+    assert Deployment.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["prompts/?q=%00", "prompts/?folder=%00", "prompts/%00/"])
+def test_an_address_with_a_null_byte_is_refused_in_words(page_of_paula: Client, path: str) -> None:
+    answer = page_of_paula.get(f"/w/acme/{path}")
+    assert answer.status_code == 400
+    assert b"null byte" in answer.content
+
+
+def test_what_is_live_is_known_however_long_the_history(
+    page_of_paula: Client, workspace: Workspace, version: Version, better: Version, paula: User,
+    environments: dict[str, Environment],
+) -> None:  # fmt: skip
+    live = actions.deploy(version=version, environment=environments["staging"], actor=paula, replaces=None)
+    before = None
+    for round_number in range(201):
+        wanted = better if round_number % 2 else version
+        before = actions.deploy(version=wanted, environment=environments["dev"], actor=paula, replaces=before)
+    answer = page_of_paula.get(url("deployment_list", workspace, prompt_id=version.prompt_id))
+    assert answer.content.count(b"since <time") == 2
+    assert live.pk
+
+
+def test_the_request_list_needs_as_many_queries_for_ten_as_for_one(
+    page_of_paula: Client, workspace: Workspace, paula: User, environments: dict[str, Environment],
+    django_assert_max_num_queries: object,
+) -> None:  # fmt: skip
+    for number in range(10):
+        version = factories.make_version(factories.make_prompt(workspace, f"p{number}"), paula)
+        actions.open_change_request(
+            version=version, environment=environments["production"], title=f"r{number}", acting_user=paula
+        )
+    with django_assert_max_num_queries(24):
+        page_of_paula.get(url("change_request_list", workspace))

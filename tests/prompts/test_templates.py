@@ -90,3 +90,26 @@ def test_jinja_reaches_into_given_values_only() -> None:
 def test_what_jinja_does_not_know_is_an_error_and_not_a_hole() -> None:
     with pytest.raises(TemplateError, match="no attribute"):
         templates.fill("{{ item.missing }}", "jinja", {"item": {}})
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("{{ x|join(x) }}", {"x": "y" * 100_000}),
+        ("{{ x|join(y) }}", {"x": ["a"] * 100_000, "y": "z" * 100_000}),
+        ("{% for a in x %}{% for b in x %}{% endfor %}{% endfor %}", {"x": "y" * 100_000}),
+        ("{% for a in x %}{% for b in x %}{% endfor %}{% endfor %}", {"x": list(range(5_000))}),
+        ("{% for a in 'yyyyyy' %}{% endfor %}", {}),
+        ("{{ 1|round(3000000, 'ceil') }}", {}),
+    ],
+)
+def test_what_would_take_long_or_much_is_refused_at_once(text: str, values: dict[str, object]) -> None:
+    began = time.monotonic()
+    with pytest.raises(TemplateError):
+        templates.fill(text, "jinja", values)
+    assert time.monotonic() - began < 1
+
+
+def test_loops_and_joins_of_lists_still_work() -> None:
+    text = "{{ names|join(', ') }}: {% for name in names %}{{ loop.index }}{% endfor %} {{ 2.345|round(2) }}"
+    assert templates.fill(text, "jinja", {"names": ["a", "b"]}) in ("a, b: 12 2.35", "a, b: 12 2.34")

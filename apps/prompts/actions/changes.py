@@ -47,7 +47,7 @@ def open_change_request(
     if not title:
         raise DomainError("Give the request a title: what gets better?")
     # The environment's row is the lock for numbering and for the two questions below.
-    environment = Environment.objects.select_for_update().get(pk=environment.pk)
+    environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
     live = Deployment.objects.by_prompt(environment.pk, [prompt.pk]).get(prompt.pk)
     if live and live.version.pk == version.pk:
         raise DomainError(f"Version {version.number} is already live in {environment.name}.")
@@ -65,7 +65,7 @@ def open_change_request(
         author=acting_user,
     )
     ChangeRequestItem.objects.create(change_request=request, prompt=prompt, version=version, base=live)
-    signals.change_request_opened.send(sender=ChangeRequest, change_request=request)
+    signals.change_request_opened.send(sender=ChangeRequest, change_request=request, acting_user=acting_user)
     _tell_reviewers(request)
     after = {"version": version.number, "environment": environment.name, "content_hash": version.content_hash}
     audit.record(workspace=request.workspace, actor=acting_user, verb="proposed", target=request, after=after)
@@ -73,7 +73,7 @@ def open_change_request(
 
 
 def _next_number(workspace: Workspace) -> int:
-    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     highest = workspace.change_requests.aggregate(highest=Max("number"))["highest"]
     return int(highest or 0) + 1
 
@@ -103,8 +103,8 @@ def replace_version(*, change_request: ChangeRequest, version: Version, acting_u
     item.version, item.base = version, live
     item.save(update_fields=["version", "base"])
     ChangeRequest.objects.filter(pk=request.pk).update(state=ChangeRequest.State.OPEN)
-    request.refresh_from_db()
-    signals.change_request_opened.send(sender=ChangeRequest, change_request=request)
+    request = _locked(request)
+    signals.change_request_opened.send(sender=ChangeRequest, change_request=request, acting_user=acting_user)
     after = {"version": version.number, "content_hash": version.content_hash}
     audit.record(
         workspace=request.workspace, actor=acting_user, verb="updated", target=request, before=before, after=after
@@ -122,16 +122,16 @@ def report_check(
     evidence: dict[str, Any] | None = None,
     url: str = "",
     content_hash: str = "",
-) -> Check:
+) -> Check | None:
     """Set the named status of a request, as a commit status. It binds to `content_hash`, by default the present one.
 
-    A report for a request that is closed is kept out: the dossier is frozen by then. Returns the check as it stands.
+    A report for a request that is closed is kept out: the dossier is frozen by then. Returns the check as it stands,
+    None when that request closed without it.
     """
     request = _locked(change_request)
     existing = request.checks.filter(name=name).first()
-    if not request.is_waiting and existing:
+    if not request.is_waiting:
         return existing
-    _require_waiting(request)
     fields: dict[str, Any] = {
         "status": Check.Status(status),
         "summary": summary[:500],
@@ -182,8 +182,7 @@ def review_change_request(
 def _require_other_eyes(request: ChangeRequest, reviewer: User) -> None:
     if request.environment.allows_self_approval:
         return
-    authors = {request.author_id, *(item.version.author_id for item in request.items.select_related("version"))}
-    if reviewer.pk in authors:
+    if reviewer.pk in request.author_ids:
         raise NotAllowed(f"You wrote or asked for this. {request.environment.name} wants the eyes of somebody else.")
 
 
@@ -206,7 +205,6 @@ def _follow(request: ChangeRequest, approval: Approval) -> None:
             workspace=request.workspace,
             kind="reviewed",
             title=f"{approval.reviewer} {approval.get_decision_display().lower()}: {request.title}",
-            body=approval.comment[:200],
             url=change_request_url(request),
         )
 
@@ -224,7 +222,6 @@ def comment_on_change_request(*, change_request: ChangeRequest, remark: str, act
             workspace=change_request.workspace,
             kind="comment",
             title=f"{acting_user} commented on {change_request.title}",
-            body=remark[:200],
             url=change_request_url(change_request),
         )
     audit.record(workspace=change_request.workspace, actor=acting_user, verb="commented on", target=change_request)
@@ -254,7 +251,7 @@ def promote_change_request(*, change_request: ChangeRequest, acting_user: User, 
     require_promotion(request.environment, acting_user)
     items = list(request.items.select_related("version__prompt", "prompt", "base").order_by("prompt_id"))
     live = Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in items])
-    standing = policy.standing(request, live)
+    standing = policy.standing(request, live, policy.reviewers_of(request.workspace))
     if standing.conflicts:
         raise Conflict(standing.conflicts[0])
     if standing.blockers:
@@ -292,8 +289,9 @@ def _tell_author(request: ChangeRequest, promoter: User) -> None:
 def _locked(change_request: ChangeRequest) -> ChangeRequest:
     """Take the request's row, so that deciding and promoting follow one another."""
     return (
-        ChangeRequest.objects.select_for_update(of=("self",))
+        ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
         .select_related("workspace", "environment", "author")
+        .prefetch_related("items__version")
         .get(pk=change_request.pk)
     )
 

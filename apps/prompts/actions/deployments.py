@@ -47,6 +47,7 @@ def deploy(
     something else went live in between.
     """
     require_promotion(environment, actor)
+    reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
     if version.prompt.workspace_id != environment.workspace_id:
         raise DomainError("The version and the environment belong to different workspaces.")
     if environment.is_guarded and change_request is None:

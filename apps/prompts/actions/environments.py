@@ -38,7 +38,7 @@ def update_policy(
     """Change what an environment asks for. Raises DomainError for a policy that nobody could meet."""
     if not 0 <= approvals <= 10:
         raise DomainError("Ask for 0 to 10 approvals.")
-    environment = Environment.objects.select_for_update().get(pk=environment.pk)
+    environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
     before: dict[str, Any] = environment.policy
     environment.policy = {"approvals": approvals, "self_approval": self_approval, "checks": sorted(set(checks))}
     environment.save(update_fields=["policy"])

@@ -123,7 +123,7 @@ def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
     if not message:
         raise DomainError("Say in a few words what changed.")
     # The prompt's row is the counter's lock: two versions saved at once get different numbers.
-    prompt = Prompt.objects.select_for_update().get(pk=draft.pk and draft.prompt_id)
+    prompt = Prompt.objects.select_for_update(no_key=True).get(pk=draft.pk and draft.prompt_id)
     content = contents.finished(draft)
     newest = prompt.versions.order_by("-number").first()
     identity = contents.content_hash(content)

@@ -4,8 +4,9 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
+from apps.core import append_only
 from apps.prompts.models.deployments import Deployment, Environment
-from apps.prompts.models.prompts import APPEND_ONLY, Prompt, Version
+from apps.prompts.models.prompts import Prompt, Version
 
 
 class ChangeRequestQuerySet(models.QuerySet["ChangeRequest"]):
@@ -57,6 +58,11 @@ class ChangeRequest(models.Model):
     def is_waiting(self) -> bool:
         return self.state in self.WAITING
 
+    @property
+    def author_ids(self) -> set[int]:
+        """Return who asked and who wrote: the people that other eyes are wanted from. Prefetch items__version."""
+        return {self.author_id} | {item.version.author_id for item in self.items.all() if item.version.author_id}
+
 
 class ChangeRequestItem(models.Model):
     """One prompt of a change request: the version wanted, and what was live when it was asked for."""
@@ -89,7 +95,7 @@ class Approval(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.reviewer} {self.get_decision_display()}"
@@ -141,7 +147,7 @@ class Dossier(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return self.hash

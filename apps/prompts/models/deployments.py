@@ -5,7 +5,8 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User, Workspace
-from apps.prompts.models.prompts import APPEND_ONLY, Prompt, Version
+from apps.core import append_only
+from apps.prompts.models.prompts import Prompt, Version
 
 
 def default_policy() -> dict[str, object]:
@@ -122,7 +123,7 @@ class Deployment(models.Model):
                 fields=["prompt", "environment", "previous"], nulls_distinct=False, name="deployment_follows_once"
             )
         ]
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.prompt.name} in {self.environment.name}"
@@ -145,7 +146,7 @@ class DeploymentArm(models.Model):
             models.UniqueConstraint(fields=["deployment", "version"], name="arm_once"),
             models.CheckConstraint(condition=models.Q(weight__gte=0, weight__lte=100), name="arm_weight_percent"),
         ]
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.version} {self.weight} %"

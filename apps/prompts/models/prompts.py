@@ -1,14 +1,12 @@
 from typing import Any, Self
 
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
-
-APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+from apps.core import append_only
 
 
 class PromptQuerySet(models.QuerySet["Prompt"]):
@@ -131,7 +129,7 @@ class Version(Content):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["prompt", "number"], name="version_number_once")]
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.prompt.name} v{self.number}"

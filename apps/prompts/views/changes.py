@@ -9,10 +9,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
+from apps.core import text
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
-from apps.prompts import actions, boards, diffs, policy
+from apps.prompts import actions, boards, diffs
 from apps.prompts.forms import ChangeRequestForm, CommentForm, ReviewForm
 from apps.prompts.models import ChangeRequest, Dossier
 from apps.prompts.views.prompts import find, frame
@@ -29,7 +30,7 @@ def find_request(request: HttpRequest, number: int) -> ChangeRequest:
 def change_request_list(request: HttpRequest) -> HttpResponse:
     closed = request.workspace.change_requests.exclude(state__in=ChangeRequest.WAITING)
     context = {
-        "waiting": boards.waiting_requests(request.workspace, request.membership, limit=100),
+        "waiting": boards.waiting_requests(request.membership, limit=100),
         "closed": closed.select_related("environment", "author").order_by("-closed_at", "-id")[:100],
     }
     return page(request, "prompts/change_request_list.html", context)
@@ -55,8 +56,7 @@ def change_request_new(request: HttpRequest, prompt_id: int) -> HttpResponse:
 
 
 def _asked(request: HttpRequest) -> int:
-    value = request.GET.get("version", "")
-    return int(value) if value.isdigit() and len(value) < 10 else 0
+    return text.whole_number(request.GET.get("version", "")) or 0
 
 
 @require_GET
@@ -67,12 +67,10 @@ def change_request_detail(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
-    standing = policy.standing(found, boards.live_for(found))
+    standing = boards.standing_of(found)
     sentence, mine = boards.turn(found, standing, request.membership)
     items = [_item(request, item) for item in found.items.all()]
     user = request.user
-    authors = {found.author_id, *(item["item"].version.author_id for item in items)}
-    others_only = not found.environment.allows_self_approval
     return {
         "change_request": found,
         "standing": standing,
@@ -84,7 +82,7 @@ def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
         "review_form": ReviewForm(),
         "comment_form": CommentForm(),
         "may_review": found.is_waiting and request.membership.may(Right.REVIEW),
-        "own_work": others_only and user.pk in authors,
+        "own_work": not found.environment.allows_self_approval and user.pk in found.author_ids,
         "may_promote": found.is_waiting and request.membership.may_promote(found.environment.name),
         "may_withdraw": found.is_waiting and found.author_id == user.pk,
         "is_running": any(check.check and check.check.status == "pending" for check in standing.checks),
@@ -136,7 +134,7 @@ def change_request_replace(request: HttpRequest, number: int) -> HttpResponse:
     found = find_request(request, number)
     wanted = request.POST.get("version", "")
     item = next(iter(found.items.all()))
-    version = find_version(item.prompt, int(wanted) if wanted.isdigit() else item.version.number)
+    version = find_version(item.prompt, text.whole_number(wanted) or item.version.number)
     actions.replace_version(change_request=found, version=version, acting_user=request.user)
     messages.success(request, f"The request now asks for version {version.number}. Its checks run again.")
     return redirect("change_request_detail", workspace=request.workspace.slug, number=number)

@@ -1,5 +1,6 @@
 """Writing a draft with its preview beside it."""
 
+from copy import copy
 from typing import Any
 
 from django.contrib import messages
@@ -9,11 +10,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
+from apps.core import text
 from apps.core.errors import Conflict, DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.llm.models import Model
 from apps.prompts import actions, boards, rendering, variables
-from apps.prompts.forms import VersionForm, read_draft
+from apps.prompts.forms import read_draft
 from apps.prompts.models import Draft, Prompt
 from apps.prompts.templates import FORMATS
 from apps.prompts.views.prompts import find, frame
@@ -42,8 +44,8 @@ def draft_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
     try:
         draft = actions.save_draft(draft=draft, revision=_revision(request), content=content, acting_user=request.user)
     except DomainError as error:
-        context = {**_context(request, draft, content), "save_error": error.message}
-        return page(request, "prompts/draft_edit.html", context, fragment="saved", status=200)
+        context = {**_context(request, _typed(draft, content)), "save_error": error}
+        return page(request, "prompts/draft_edit.html", context, fragment="editor" if op else "saved")
     names_changed = [v["name"] for v in content["variables"]] != [v["name"] for v in _contract(draft)[0]]
     context = {**_context(request, draft), "oob": True, "names_changed": names_changed}
     return page(request, "prompts/draft_edit.html", context, fragment="editor" if op else "saved")
@@ -58,10 +60,10 @@ def _change_messages(rows: list[dict[str, str]], op: str) -> None:
 
 
 def _revision(request: HttpRequest) -> int:
-    value = request.POST.get("revision", "")
-    if not value.isdigit():
+    revision = text.whole_number(request.POST.get("revision", ""))
+    if revision is None:
         raise Conflict("This page is out of date. Reload it; your last saved text is kept.")
-    return int(value)
+    return revision
 
 
 @require_POST
@@ -70,15 +72,13 @@ def version_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
     """Save what the page holds, then make it a version: one press never loses the last words."""
     prompt = find(request, prompt_id)
     draft = _own_draft(request, prompt)
-    form = VersionForm(request.POST)
+    content = read_draft(request.POST)
+    message = request.POST.get("message", "")
     try:
-        draft = actions.save_draft(
-            draft=draft, revision=_revision(request), content=read_draft(request.POST), acting_user=request.user
-        )
-        message = form.data.get("message", "")
+        draft = actions.save_draft(draft=draft, revision=_revision(request), content=content, acting_user=request.user)
         version = actions.save_version(draft=draft, message=message, acting_user=request.user)
     except DomainError as error:
-        context = {**_context(request, draft), "version_error": error.message, "form": form}
+        context = {**_context(request, _typed(draft, content)), "version_error": error.message, "message": message}
         return page(request, "prompts/draft_edit.html", context, status=422)
     messages.success(request, f"Version {version.number} is saved.")
     return redirect("version_detail", workspace=request.workspace.slug, prompt_id=prompt.pk, number=version.number)
@@ -98,14 +98,21 @@ def _own_draft(request: HttpRequest, prompt: Prompt) -> Draft:
     return get_object_or_404(drafts, author=request.user)
 
 
-def _context(request: HttpRequest, draft: Draft, content: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Collect what the editor shows; `content` is what the page holds when it could not be saved."""
+def _typed(draft: Draft, content: dict[str, Any]) -> Draft:
+    """Return the draft as the page holds it: what could not be saved is still shown."""
+    shown = copy(draft)
+    for field, value in content.items():
+        setattr(shown, field, value)
+    return shown
+
+
+def _context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
+    """Collect what the editor shows."""
     contract, problem = _contract(draft)
     preview, preview_problem = _preview(draft, contract)
     return {
         **frame(request, draft.prompt, "draft"),
         "draft": draft,
-        "rows": content["messages"] if content else draft.messages,
         "contract": contract,
         "problem": problem or preview_problem,
         "preview": preview,
@@ -114,7 +121,7 @@ def _context(request: HttpRequest, draft: Draft, content: dict[str, Any] | None 
         "formats": list(FORMATS),
         "types": variables.TYPES,
         "roles": ("system", "user", "assistant"),
-        "form": VersionForm(),
+        "message": "",
         "others": draft.prompt.drafts.exclude(pk=draft.pk).select_related("author"),
         "live": boards.live_of(draft.prompt),
     }

@@ -61,7 +61,7 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
         "folder": folder,
         "folders": boards.folders_of(request.workspace),
         "environments": boards.environments_of(request.workspace),
-        "waiting": [] if query else boards.waiting_requests(request.workspace, request.membership, limit=5),
+        "waiting": [] if query else boards.waiting_requests(request.membership, limit=5),
     }
     return page(request, "prompts/prompt_list.html", context, fragment="table")
 
@@ -94,7 +94,7 @@ def prompt_detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
         "shown": shown,
         "versions": versions,
         "spend": spend.by_version(request.workspace.pk, prompt.pk),
-        "waiting": [w for w in boards.waiting_requests(request.workspace, request.membership) if _is_about(w, prompt)],
+        "waiting": boards.waiting_requests(request.membership, prompt=prompt),
         "timeline": boards.timeline(prompt),
         "has_draft": prompt.drafts.filter(author=request.user).exists(),
     }
@@ -106,10 +106,6 @@ def _shown(live: list[Deployment], versions: list[Version]) -> Version | None:
     if live:
         return live[-1].version
     return versions[0] if versions else None
-
-
-def _is_about(waiting: boards.Waiting, prompt: Prompt) -> bool:
-    return any(item.prompt_id == prompt.pk for item in waiting.request.items.all())
 
 
 @require_GET

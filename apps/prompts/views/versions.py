@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
+from apps.core import text
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
 from apps.prompts import actions, boards, diffs
@@ -73,10 +74,10 @@ def version_compare(request: HttpRequest, prompt_id: int) -> HttpResponse:
 
 
 def _number(request: HttpRequest, name: str) -> int:
-    value = request.GET.get(name, "")
-    if not value.isdigit() or len(value) > 9:
+    number = text.whole_number(request.GET.get(name, ""))
+    if number is None:
         raise Http404
-    return int(value)
+    return number
 
 
 @require_POST
