@@ -5,6 +5,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 TEMPLATES = $$(find templates -name '*.html')
 TESTS ?=
+# Two at a time, each file as a whole in one of them; WORKERS=0 for one after the other, as a debugger wants it.
+WORKERS ?= 2
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,7 +18,7 @@ up: install ## start Galley with your own, empty workspace
 	@exec $(BIN)/python manage.py up
 
 test: install-dev ## run every test, browser journeys included (TESTS=tests/prompts for some)
-	@CHROMIUM=$$(scripts/chromium) && export CHROMIUM && $(BIN)/pytest $(TESTS)
+	@CHROMIUM=$$(scripts/chromium) && export CHROMIUM && $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: export SECRET_KEY ?= only-for-lint
 lint: install-dev ## style, types, layers, templates, migrations

@@ -337,6 +337,8 @@ class Cluster:
             cwd="/",
             env=BARE_ENVIRONMENT,
             check=False,
+            # Ctrl-C in the terminal reaches us alone; half-made data is no reason to complain.
+            start_new_session=True,
             preexec_fn=processes.leash(signal.SIGKILL),
             **_as(self._account),
         )

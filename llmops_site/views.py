@@ -52,7 +52,7 @@ def healthz(request: DjangoRequest) -> JsonResponse:
 
 def bad_request(request: DjangoRequest, exception: Exception) -> HttpResponse:
     """Say what made a request unreadable; Django itself refuses what is too large or has too many fields."""
-    words = {
+    words: dict[type[Exception], str] = {
         TooManyFieldsSent: "This form has more fields than can be sent at once. Use fewer variables.",
         RequestDataTooBig: "This is more than can be sent at once. 8 MB fit.",
     }

@@ -22,7 +22,8 @@ def desk() -> Iterator[Desk]:
         yield found
 
 
-@pytest.fixture(scope="session")
+# While Playwright is open, an event loop runs in this thread, which tests of other modules must not find there.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:

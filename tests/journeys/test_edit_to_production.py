@@ -99,6 +99,7 @@ def propose(paula: Person) -> int:
     page.get_by_label("What gets better?").fill("Kinder replies that name the order")
     page.get_by_role("button", name="Open change request").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Kinder replies that name the order")
+    assert_accessible(page)
     return int(re.search(r"requests/(\d+)/", page.url)[1])  # type: ignore[index]
 
 
@@ -125,6 +126,7 @@ def rate_everything(rater: Person) -> None:
         page.keyboard.press("a")
         expect(page.locator(f"#task input[name=token][value='{token}']")).to_have_count(0)
     expect(page.locator("#task")).to_contain_text("Thank you")
+    assert_accessible(page)
 
 
 def approve(ravi: Person, number: int) -> None:
@@ -137,12 +139,14 @@ def approve(ravi: Person, number: int) -> None:
     page.get_by_label("What did you see?").fill("Shorter and still warm.")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#standing")).to_contain_text("1 of 1 approval")
+    assert_accessible(page)
 
 
 def promote(paula: Person, number: int) -> None:
     page = paula.go(f"prompts/requests/{number}/")
     page.get_by_role("button", name="Promote to production").click()
     expect(page.locator("#standing")).to_contain_text("Promoted")
+    assert_accessible(page)
     page.get_by_role("link", name="Dossier").click()
     expect(page.locator("#main")).to_contain_text("Shorter and still warm.")
     assert_accessible(page)
@@ -158,6 +162,7 @@ def read_the_bill(fay: Person) -> None:
     assert len(costs) == 12
     assert sum(costs) == total > 0
     assert fay.page.goto(f"/w/{fay.slug}/prompts/").status == 403  # type: ignore[union-attr]
+    assert_accessible(fay.page)
 
 
 def amount(text: str) -> Decimal:
@@ -172,6 +177,7 @@ def roll_back(paula: Person, stage: dict[str, Any]) -> None:
     assert_accessible(page)
     page.get_by_role("dialog").get_by_role("button", name="Roll back to v1").click()
     expect(page.locator("#main")).to_contain_text("A customer found it curt.")
+    assert_accessible(page)
 
 
 def read_the_log(olga: Person) -> None:

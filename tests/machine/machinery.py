@@ -1,7 +1,6 @@
 """A desk seen from outside: who visits it, which processes it is made of, the Redis beside it."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -54,7 +53,8 @@ class Floor:
 
     def __post_init__(self) -> None:
         self.paula = Visitor(self.desk)
-        assert self.paula.sign_in(self.staged["people"]["paula"], self.staged["password"]).status_code == 302
+        answer = self.paula.sign_in(self.staged["people"]["paula"], self.staged["password"])
+        assert answer.status_code == 302, f"{answer.status_code}\n{self.said('web')}"
         lines = [json.dumps({"customer": "Ines", "message": f"Where is parcel {n}?"}) for n in range(CASES - 6)]
         place = self.path(f"experiments/datasets/{self.value('SELECT id FROM experiments_dataset')}/import/")
         assert self.paula.post(place, form_at=place, content="\n".join(lines)).status_code == 302
@@ -183,9 +183,3 @@ class RedisServer:
 
 def has_redis() -> bool:
     return shutil.which("redis-server") is not None
-
-
-def stop_in_order(server: processes.Identity) -> None:
-    """End a PostgreSQL as `pg_ctl stop -m fast` does."""
-    os.kill(server.pid, signal.SIGINT)
-    assert wait_for(lambda: not server.is_alive())

@@ -1,8 +1,5 @@
 """A desk whose queue and cache are in Redis: what works there, and what its death costs."""
 
-import os
-import signal
-
 import pytest
 
 from tests.machine.machinery import CASES, Floor, RedisServer, Visitor, wait_for
@@ -36,7 +33,7 @@ def test_wrong_passwords_are_counted_in_redis_and_slowed_down(redis_floor: Floor
     assert someone.sign_in(fay, redis_floor.staged["password"]).status_code != 302
     redis_server.database(1).flushdb()
     assert someone.sign_in(fay, redis_floor.staged["password"]).status_code == 302
-    assert redis_floor.value("SELECT count(*) FROM galley_cache") == 0
+    assert redis_floor.value("SELECT to_regclass('galley_cache')") is None
 
 
 def test_redis_killed_in_mid_run_loses_nothing(redis_floor: Floor, redis_server: RedisServer) -> None:
@@ -54,19 +51,6 @@ def test_redis_killed_in_mid_run_loses_nothing(redis_floor: Floor, redis_server:
         assert redis_floor.finishes(run, 60), redis_floor.said("worker") + redis_floor.said("schedule")
         assert (redis_floor.state_of(run), redis_floor.answered(run)) == ("done", CASES)
     assert redis_floor.practice("/__stats")["ok"] - paid == 2 * CASES
-    redis_floor.practice("/__config", latency_ms=5)
-
-
-def test_redis_and_the_worker_killed_together_lose_nothing(redis_floor: Floor, redis_server: RedisServer) -> None:
-    redis_floor.practice("/__config", latency_ms=600)
-    run = redis_floor.start_run()
-    assert wait_for(lambda: redis_floor.answered(run) > 0)
-    redis_server.kill()
-    os.killpg(redis_floor.part("celery -A llmops_site worker").pid, signal.SIGKILL)
-    assert redis_floor.answered(run) < CASES
-    redis_server.start()
-    assert redis_floor.finishes(run, 60), redis_floor.said("worker") + redis_floor.said("schedule")
-    assert (redis_floor.state_of(run), redis_floor.answered(run)) == ("done", CASES)
     redis_floor.practice("/__config", latency_ms=5)
 
 

@@ -40,13 +40,17 @@ class Desk:
         self.output = var.with_suffix(".out")
         self.process = self.launch()
 
-    def launch(self, *arguments: str, port: int | None = None) -> subprocess.Popen[bytes]:
+    def launch(
+        self, *arguments: str, port: int | None = None, start_new_session: bool = False
+    ) -> subprocess.Popen[bytes]:
         environ = {name: value for name, value in os.environ.items() if name not in OURS}
         environ |= {"GALLEY_VAR": str(self.var), "PORT": str(port or self.port), "HOST": "127.0.0.1"}
         environ["DJANGO_SETTINGS_MODULE"] = "llmops_site.settings"
         with self.output.open("ab") as out:
             command = [sys.executable, "manage.py", "up", *arguments]
-            return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=out, stderr=out)
+            return subprocess.Popen(
+                command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=start_new_session
+            )
 
     def said(self) -> str:
         return self.output.read_text()
@@ -162,12 +166,42 @@ def test_ctrl_c_ends_every_process(desk: Desk) -> None:
     assert gone(everybody, 0), [who for who in everybody if who.is_alive()]
 
 
+def unstarted(folder: Path, port: int) -> Desk:
+    """A desk that the test launches itself."""
+    running = Desk.__new__(Desk)
+    running.var, running.port, running.output = folder / "var", port, folder / "out"
+    return running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.03, 0.06, 0.1, 0.15])
+def test_ctrl_c_in_the_first_moments_ends_it_without_a_traceback(tmp_path: Path, seconds: float) -> None:
+    running = unstarted(tmp_path, ports.any_free())
+    process = running.launch(start_new_session=True)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    # Ended by the signal, or in order when it had already begun to start things.
+    assert process.wait(20) in {-signal.SIGINT, 0}
+    assert "Traceback" not in running.said()
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_database_is_made_is_no_error() -> None:
+    with tempfile.TemporaryDirectory(prefix="galley-desk-") as folder:
+        Path(folder).chmod(0o711)
+        running = unstarted(Path(folder), ports.any_free())
+        process = running.launch(start_new_session=True)
+        assert processes.wait_until((running.var / "postgres/data.new").exists, 20)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 0
+        assert running.said() == "Galley is starting…\nStopping…\nGalley has stopped.\n"
+
+
 @pytest.mark.slow
 def test_a_port_in_use_is_told_without_a_traceback(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        running = Desk.__new__(Desk)
-        running.var, running.port, running.output = tmp_path / "var", port, tmp_path / "out"
+        running = unstarted(tmp_path, port)
         assert running.launch("--demo").wait(30) == 1
     said = running.said()
     assert re.search(rf"^Port {port} is taken by .*\(pid {os.getpid()}\)\. .*PORT=\d+ make demo$", said, re.MULTILINE)
