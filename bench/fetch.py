@@ -28,12 +28,12 @@ sys.path.insert(0, str(ROOT))
 PROMPTS = 1_001
 CALLERS = 16
 PEERS = {"Phoenix": 245, "MLflow": 171}
-HELLO = '''
+HELLO = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [b"hello"]
-'''
-THREADS = '''
+"""
+THREADS = """
 import http.client, json, sys, threading, time
 host, path, headers, callers, seconds = json.loads(sys.argv[1])
 times, stop = [], time.time() + seconds
@@ -48,7 +48,7 @@ threads = [threading.Thread(target=call) for _ in range(callers)]
 [t.start() for t in threads]; [t.join() for t in threads]
 times.sort()
 print(json.dumps([len(times) / seconds, times[int(len(times) * .99)] * 1000]))
-'''
+"""
 
 
 def prepare(folder: Path):
@@ -76,11 +76,10 @@ def prepare(folder: Path):
 
 
 def fill() -> str:
-    from tests import factories
-
     from apps.accounts.rights import Role
     from apps.prompts import actions
     from apps.prompts.models import Environment
+    from tests import factories
 
     workspace = factories.make_workspace("bench")
     olga = factories.make_member(workspace, "Olga", Role.ADMIN)
@@ -171,11 +170,10 @@ def measure_bulk(host: str, headers: dict[str, str], repeat: int) -> None:
 
 def measure_freshness(host: str, headers: dict[str, str], repeat: int) -> None:
     """Promote while callers ask without pause; the figure is the age of the last old answer that began after commit."""
-    from tests import factories
-
     from apps.accounts.models import User
     from apps.prompts import actions
     from apps.prompts.models import Deployment, Prompt
+    from tests import factories
 
     olga = User.objects.get(name="Olga")
     prompt = Prompt.objects.get(name="shop/prompt-7")

@@ -6,6 +6,7 @@
 import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 ROUNDS, BATCH, BATCHES = 3, 1_000, 20
 TARGET_ROWS, TARGET_MS = 20_000, 3.0
 

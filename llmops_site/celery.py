@@ -35,6 +35,11 @@ app.autodiscover_tasks(related_name="beat")
 app.conf.beat_schedule = {
     "wake-runs": {"task": "apps.experiments.beat.wake_runs", "schedule": 5.0, "options": {"expires": 10}},
     "wake-notices": {"task": "apps.notices.beat.send_waiting_mail", "schedule": 30.0, "options": {"expires": 30}},
+    "wake-invitations": {
+        "task": "apps.accounts.beat.send_waiting_invitations",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "sweep-calls": {"task": "apps.llm.beat.sweep_calls", "schedule": 60.0, "options": {"expires": 60}},
     "make-partitions": {"task": "apps.costs.beat.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
 }

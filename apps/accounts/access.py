@@ -43,6 +43,7 @@ def requires(*rights: Right) -> Callable[[View], View]:
             )
             if membership is None:
                 raise Http404
+            membership.user = request.user  # type: ignore[assignment]
             if rights and not membership.may(*rights):
                 wanted = " or ".join(right.label for right in rights)
                 raise PermissionDenied(f"Your role does not let you {wanted}.")

@@ -63,7 +63,7 @@ def add_price(  # noqa: PLR0913  a price has this many facts
     audit.record(
         workspace=workspace,
         actor=acting_user,
-        verb="add_price",
+        verb="added a price",
         target=price,
         before=before,
         after=_facts(price),

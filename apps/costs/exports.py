@@ -1,9 +1,9 @@
-"""Charges as CSV, row by row: a spreadsheet opens it, and no cell of it is a formula."""
+"""Charges as CSV, row by row."""
 
-import csv
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import chain
 
+from apps.core import csv_safe
 from apps.costs.models import Charge
 
 COLUMNS = [
@@ -38,34 +38,9 @@ COLUMNS = [
     "source",
     "price_ids",
 ]
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-class _Line:
-    """What csv writes to when its lines are wanted one by one."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 def lines(charges: Iterable[Charge]) -> Iterator[str]:
     """Yield the header and one line for each charge."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
-    for charge in charges:
-        yield writer.writerow([cell(getattr(charge, name)) for name in COLUMNS])
-
-
-def cell(value: Any) -> Any:
-    """Return what stands in a cell: every digit of an amount, moments in ISO 8601, and text that no sheet executes."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
-    if isinstance(value, list):
-        return " ".join(str(part) for part in value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return f"{value:f}" if hasattr(value, "quantize") else value
+    rows = ([getattr(charge, name) for name in COLUMNS] for charge in charges)
+    return csv_safe.stream(chain([COLUMNS], rows))

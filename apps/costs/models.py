@@ -13,9 +13,10 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
+from apps.core import append_only
 from apps.core.ids import uuid7, uuid7_floor
 
-APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+APPEND_ONLY, NO_TRUNCATE = append_only.TRIGGERS
 
 
 class Purpose(models.TextChoices):
@@ -90,6 +91,7 @@ class Price(models.Model):
             ),
         ]
         triggers = [
+            NO_TRUNCATE,
             pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
             pgtrigger.ReadOnly(name="fixed", exclude=["valid_to"]),
             pgtrigger.Protect(
@@ -179,6 +181,7 @@ class Charge(models.Model):
                 name="charge_meters_not_negative",
             ),
         ]
+        # Row triggers reach the partitions by themselves. The one against TRUNCATE does not, so `partitions` sets it.
         triggers = [APPEND_ONLY]
 
     def __str__(self) -> str:

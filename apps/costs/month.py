@@ -96,6 +96,14 @@ class Month:
         return change(self.proof.cost, self.previous.cost)
 
     @property
+    def is_over(self) -> bool:
+        return self.span.last <= self.span.today
+
+    @property
+    def cost_per_day(self) -> Decimal:
+        return self.proof.cost / len(self.days)
+
+    @property
     def summary(self) -> str:
         """Say in a sentence where the money went."""
         if not self.rows or not self.proof.cost:

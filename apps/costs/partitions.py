@@ -7,11 +7,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from apps.core.append_only import TRUNCATE_GUARD
 from apps.core.ids import uuid7_floor
 
 AHEAD = timedelta(days=92)
 BEHIND = timedelta(days=31)
 LOCK = 0x6A11E9
+GUARD_IS_OFF = "SELECT 1 FROM pg_trigger WHERE tgrelid = 'costs_charge'::regclass AND tgname = %s AND tgenabled = 'D'"
 _known: set[str] = set()
 
 
@@ -69,3 +71,10 @@ def _create(cursor: Any, name: str, month: datetime) -> None:
     low, high = uuid7_floor(month), uuid7_floor(after(month))
     cursor.execute(f"CREATE TABLE {name} (LIKE costs_charge INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     cursor.execute(f"ALTER TABLE costs_charge ATTACH PARTITION {name} FOR VALUES FROM ('{low}') TO ('{high}')")
+    cursor.execute(
+        f"CREATE TRIGGER {TRUNCATE_GUARD} BEFORE TRUNCATE ON {name} EXECUTE FUNCTION costs_refuse_truncate()"
+    )
+    # Switched off for the whole ledger (to load a backup, or to flush a test database), it is off for a new month too.
+    cursor.execute(GUARD_IS_OFF, [TRUNCATE_GUARD])
+    if cursor.fetchone():
+        cursor.execute(f"ALTER TABLE {name} DISABLE TRIGGER {TRUNCATE_GUARD}")

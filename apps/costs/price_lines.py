@@ -7,11 +7,11 @@ from decimal import Decimal
 from itertools import groupby
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.urls import reverse
 
 from apps.accounts.models import Workspace
-from apps.costs.models import Meter, Price
+from apps.costs.models import Meter, Price, SpendMonth
 
 MILLION = Decimal(1_000_000)
 
@@ -26,6 +26,7 @@ class Line:
     has_steps: bool = False
     since: datetime | None = None
     source: str = ""
+    is_used: bool = False
 
     @property
     def cells(self) -> list[Decimal | None]:
@@ -46,18 +47,25 @@ class Entry:
 
 
 def models_of(workspace: Workspace, query: str) -> "QuerySet[Price, tuple[str, str]]":
-    """Return the (provider, model) pairs that have prices and match the words typed."""
+    """Return the (provider, model) pairs that have prices and match the words typed, those in use first."""
     rows = workspace.prices.all()
     for word in query.split()[:5]:
         rows = rows.filter(model__icontains=word) | rows.filter(provider__icontains=word)
-    return rows.order_by("provider", "model").values_list("provider", "model").distinct()
+    in_use_first = Case(When(model__in=_used_models(workspace), then=0), default=1)
+    return rows.order_by(in_use_first, "provider", "model").values_list("provider", "model").distinct()
+
+
+def _used_models(workspace: Workspace) -> "QuerySet[SpendMonth, str]":
+    """Return the names of the models that the books hold charges of."""
+    return SpendMonth.objects.filter(workspace_id=workspace.pk).values_list("model", flat=True).distinct()
 
 
 def lines(workspace: Workspace, pairs: Iterable[tuple[str, str]], now: datetime) -> list[Line]:
     """Return the lines of these models, in one query."""
     wanted = list(pairs)
     rows = workspace.prices.in_force(now).filter(model__in={model for _, model in wanted}).newest_first()
-    found = {pair: Line(*pair) for pair in wanted}
+    used = set(_used_models(workspace))
+    found = {pair: Line(*pair, is_used=pair[1] in used) for pair in wanted}
     for pair, prices in groupby(rows, key=lambda row: (row.provider, row.model)):
         if pair in found:
             _fill(found[pair], prices)
@@ -80,6 +88,12 @@ def history(workspace: Workspace, provider: str, model: str, now: datetime) -> l
     order = list(Meter)
     entries = [Entry(price, price.unit_price * MILLION, _state(price, now)) for price in rows]
     return sorted(entries, key=lambda entry: (order.index(Meter(entry.price.meter)), entry.price.above_input_tokens))
+
+
+def missing(entries: Iterable[Entry]) -> str:
+    """Name which of input and output tokens has no price in force: a call that uses them stays unpriced."""
+    live = {entry.price.meter for entry in entries if entry.state == "live"}
+    return " and ".join(str(meter.label) for meter in (Meter.INPUT, Meter.OUTPUT) if meter not in live)
 
 
 def _state(price: Price, now: datetime) -> str:

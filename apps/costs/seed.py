@@ -52,7 +52,7 @@ def seed_prices(*, workspace: Workspace, acting_user: User | None = None) -> int
     transaction.on_commit(pricing.forget)
     if rows:
         facts = {"rows": len(rows), "sources": sorted({row.source for row in rows})}
-        audit.record(workspace=workspace, actor=acting_user, verb="seed_prices", target=workspace, after=facts)
+        audit.record(workspace=workspace, actor=acting_user, verb="seeded prices", target=workspace, after=facts)
     return len(rows)
 
 

@@ -107,11 +107,14 @@ class Proof:
         return self.unattributed_cost / self.cost if self.cost else ZERO
 
 
-def by_version(workspace_id: int, prompt_id: int) -> dict[int, VersionSpend]:
-    """Return what each version of a prompt has cost so far, by version id, in one query."""
+def by_version(workspace_id: int, prompt_id: int, purpose: Purpose) -> dict[int, VersionSpend]:
+    """Return what each version of a prompt has cost so far for one purpose, by version id, in one query.
+
+    Purposes are never mixed: tests send other inputs than customers do.
+    """
     rows = (
         SpendDay.objects.of(workspace_id)
-        .filter(prompt_id=prompt_id)
+        .filter(prompt_id=prompt_id, purpose=purpose)
         .exclude(version_id=0)
         .values("version_id")
         .annotate(

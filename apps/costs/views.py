@@ -1,5 +1,6 @@
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -119,6 +120,7 @@ def price_history(request: HttpRequest) -> HttpResponse:
         "provider": provider,
         "model": model,
         "entries": entries,
+        "missing": price_lines.missing(entries),
         "may_price": request.membership.may(Right.APPROVE_PRICES),
     }
     return page(request, "costs/price_history.html", context)
@@ -137,5 +139,6 @@ def price_new(request: HttpRequest) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, error.message)
         else:
+            messages.success(request, f"The price of {price.get_meter_display()} for {price.model} is in the book.")
             return redirect(price_lines.address(request.workspace, price))
     return page(request, "costs/price_new.html", {"form": form}, status=422 if form.errors else 200)

@@ -69,8 +69,8 @@ def model_of(version: Version) -> Model:
     name = (version.model_config or {}).get("model") or ""
     if not name:
         raise NoModel(f"Version {version.number} does not say which model answers it. Choose one for this run.")
-    usable = Model.objects.usable().filter(workspace=version.prompt.workspace_id, name=name)
-    model = usable.select_related("connection").order_by("id").first()
+    usable = Model.objects.usable().filter(workspace=version.prompt.workspace_id)
+    model = usable.named(name).with_connection().first()
     if model is None:
         raise NoModel(f"Version {version.number} wants the model {name}, which no connection offers. Add it first.")
     return model

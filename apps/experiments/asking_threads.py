@@ -11,7 +11,7 @@ from django.urls import reverse
 from apps.accounts.models import Membership
 from apps.core.errors import DomainError
 from apps.costs.models import Purpose
-from apps.experiments import asking, assertions
+from apps.experiments import asking, assertions, results
 from apps.experiments.leases import MAX_ATTEMPTS, Claim
 from apps.experiments.models import Case, Output, Run, RunArm
 from apps.experiments.results import Result
@@ -19,21 +19,24 @@ from apps.llm import inference
 from apps.llm.attribution import Attribution
 from apps.llm.completion import Completion, CompletionRequest
 from apps.llm.errors import ErrorKind, ProviderError
+from apps.llm.models import Call
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 120.0
 ABANDONED = "abandoned"
 REFUSED = "refused"
+UNJUDGED = "unjudged"
 
 
 @dataclass(frozen=True)
 class Job:
-    """An output to ask for."""
+    """An output to ask for, or with a `paid` call only to judge: somebody bought its answer and lost it."""
 
     claim: Claim
     case: Case
     origin: str
+    paid: Call | None = None
 
 
 class Asker:
@@ -93,7 +96,7 @@ class Asker:
 
     def _result(self, job: Job) -> Result:
         try:
-            return self.judged(self._answer(job), job.case)
+            answer = results.from_call(job.claim, job.paid) if job.paid else self._answer(job)
         except ProviderError as error:
             return _failure(job.claim, error)
         except DomainError as error:
@@ -102,6 +105,7 @@ class Asker:
             # The worker's edge: one broken output must not hold its thread, and the log has the trace.
             logger.exception("output %s could not be asked for", job.claim.output_id)
             return _again(job.claim, type(error).__name__, str(error))
+        return self._judged(answer, job.case)
 
     def _answer(self, job: Job) -> Result:
         arm = self.arms[job.claim.arm_id]
@@ -119,10 +123,18 @@ class Asker:
         )
         return _success(job.claim, completion)
 
-    def judged(self, result: Result, case: Case) -> Result:
+    def _judged(self, result: Result, case: Case) -> Result:
         """Hold an answer to the run's assertions."""
         subject = assertions.Subject(result.text, case.inputs, case.expected)
-        result.outcome = assertions.judge(self.run.assertions, subject, case_threshold=self.case_threshold)
+        try:
+            result.outcome = assertions.judge(self.run.assertions, subject, case_threshold=self.case_threshold)
+        except Exception as error:
+            # The worker's edge: the answer is kept with its call, so a resumed run judges it again and buys nothing.
+            logger.exception("output %s could not be judged", result.claim.output_id)
+            words = f"Its assertions could not be checked ({type(error).__name__})."
+            return Result(
+                result.claim, Output.State.FAILED, call_id=result.call_id, error_kind=UNJUDGED, error_message=words
+            )
         return result
 
 

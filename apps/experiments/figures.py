@@ -37,6 +37,7 @@ def summary(run: Run) -> dict[str, Any]:
     baseline = next((arm for arm in arms if arm.role == RunArm.Role.BASELINE), None)
     candidates = [arm for arm in arms if arm.role == RunArm.Role.CANDIDATE]
     return {
+        "dataset": run.dataset.name,
         "dataset_version": run.dataset_version,
         "suite_version": run.suite_version,
         "repeats": run.repeats,

@@ -5,7 +5,7 @@ from typing import Any
 
 WIDTH = 640
 MARGIN = 40
-STEPS = (0.1, 0.2, 0.25, 0.5, 1.0)
+STEPS = (0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
 
 
 @dataclass(frozen=True)

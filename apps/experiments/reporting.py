@@ -7,7 +7,8 @@ from typing import Any
 from django.urls import reverse
 
 from apps.core import formats
-from apps.experiments import statistics
+from apps.experiments import attempts, statistics
+from apps.experiments.attempts import Attempt
 from apps.experiments.models import Run, RunArm, Suite
 from apps.experiments.statistics import Finding
 from apps.prompts import actions as prompts
@@ -36,15 +37,21 @@ def run_url(run: Run) -> str:
     return reverse("run_detail", kwargs={"workspace": run.workspace.slug, "run_id": run.pk})
 
 
+def locked(change_request: ChangeRequest) -> ChangeRequest:
+    """Take the request's row until the transaction ends, so that what it asks for stays what is reported on."""
+    rows = ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("workspace", "environment", "author").get(pk=change_request.pk)
+
+
 def report_run(run: Run) -> None:
     """Report the check again, if the run belongs to a change request that still waits."""
-    if run.change_request_id:
-        request = ChangeRequest.objects.select_related("workspace").get(pk=run.change_request_id)
-        report(request)
+    if run.change_request:
+        report(run.change_request)
 
 
 def report(change_request: ChangeRequest, problems: Mapping[int, str] | None = None) -> None:
     """Report the check `tests`. `problems` says, by suite id, why a run could not be started."""
+    change_request = locked(change_request)
     if not change_request.is_waiting:
         return
     standing = standing_of(change_request, problems or {})
@@ -68,16 +75,7 @@ def suites_of(change_request: ChangeRequest) -> list[Suite]:
 
 def newest_run(change_request: ChangeRequest, suite: Suite) -> Run | None:
     """Return the newest run of the suite for the version and the base that the request names now."""
-    item = change_request.items.select_related("base").get(prompt=suite.prompt_id)
-    runs = Run.objects.filter(
-        change_request=change_request, suite=suite, arms__role=RunArm.Role.CANDIDATE, arms__version=item.version_id
-    )
-    live = item.base.version.pk if item.base else None
-    for run in runs.with_names().select_related("workspace").newest_first()[:5]:
-        baseline = next((arm.version_id for arm in run.arms.all() if arm.role == RunArm.Role.BASELINE), None)
-        if baseline == live:
-            return run
-    return None
+    return next(iter(attempts.present(change_request, suite)), None)
 
 
 def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> Standing:
@@ -91,21 +89,39 @@ def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> S
             {"suites": []},
         )
     standings = [_of_suite(change_request, suite, problems.get(suite.pk, "")) for suite in suites]
-    worst = min(standings, key=lambda standing: ORDER.index(standing.status))
-    if len(standings) == 1:
-        return worst
-    passed = sum(standing.status == Check.Status.PASSED for standing in standings)
-    summary = f"{passed} of {len(standings)} suites passed. {worst.summary}"
-    evidence = {**worst.evidence, "suites": [standing.evidence for standing in standings]}
+    # Of those that stand alike, the one that took most tries speaks.
+    worst = min(standings, key=lambda each: (ORDER.index(each.status), -each.evidence.get("attempt", 0)))
+    summary, evidence = worst.summary, worst.evidence
+    if len(standings) > 1:
+        passed = sum(standing.status == Check.Status.PASSED for standing in standings)
+        summary = f"{passed} of {len(standings)} suites passed. {summary}"
+        evidence = {**evidence, "suites": [standing.evidence for standing in standings]}
+    if archived := [_attempt(run) for run in attempts.of_archived_suites(change_request)]:
+        evidence = {**evidence, "archived_suites": [_archived(attempt) for attempt in archived]}
+        names = sorted({attempt.run.suite.name for attempt in archived if attempt.status == Check.Status.FAILED})
+        summary += f" Failed, and archived since: {', '.join(names)}." if names else ""
     return Standing(worst.status, summary, worst.url, evidence)
 
 
+def _attempt(run: Run) -> Attempt:
+    standing = of_run(run)
+    return Attempt(run, standing.status, standing.summary)
+
+
+def _archived(attempt: Attempt) -> dict[str, Any]:
+    run = attempt.run
+    return {"suite": run.suite.name, "run": run.pk, "status": attempt.status.value, "summary": attempt.summary}
+
+
 def _of_suite(change_request: ChangeRequest, suite: Suite, problem: str) -> Standing:
-    run = newest_run(change_request, suite)
-    if run is None or problem:
+    tries = [_attempt(run) for run in attempts.present(change_request, suite)]
+    evidence = attempts.evidence(tries) if tries else {}
+    if not tries or problem:
         words = problem or "Its tests have not been run for this version. Start them here."
-        return Standing(Check.Status.ERRORED, f"{suite.name}: {words}", suite_url(suite), {"suite": suite.name})
-    return of_run(run)
+        found = {"suite": suite.name, **evidence}
+        return Standing(Check.Status.ERRORED, f"{suite.name}: {words}", suite_url(suite), found)
+    newest = of_run(tries[0].run)
+    return Standing(newest.status, newest.summary + attempts.note(tries), newest.url, {**newest.evidence, **evidence})
 
 
 def of_run(run: Run) -> Standing:

@@ -105,20 +105,19 @@ class Turn:
         self.stopped = not Run.objects.filter(pk=self.run.pk, state=Run.State.RUNNING).exists()
 
     def _take(self, claims: list[Claim]) -> None:
+        """Hand the claims to the threads: what was paid for is only judged there, the rest is asked for."""
         origins = {claim.output_id: self.asker.origin(claim.output_id) for claim in claims}
         paid = results.already_paid(self.run, claims, origins)
         cases = Case.objects.in_bulk({claim.case_id for claim in claims})
-        found: list[Result] = []
+        given_up: list[Result] = []
         for claim in claims:
             self.in_hand[claim.output_id] = claim
-            job = Job(claim, cases[claim.case_id], origins[claim.output_id])
-            if claim.output_id in paid:
-                found.append(self.asker.judged(results.from_call(claim, paid[claim.output_id]), job.case))
-            elif claim.is_exhausted:
-                found.append(asking_threads.gave_up(claim))
+            call = paid.get(claim.output_id)
+            if claim.is_exhausted and call is None:
+                given_up.append(asking_threads.gave_up(claim))
             else:
-                self.asker.ask(job)
-        self._store(found)
+                self.asker.ask(Job(claim, cases[claim.case_id], origins[claim.output_id], call))
+        self._store(given_up)
 
     def _take_share(self) -> None:
         """Grow to the run's concurrency less what other workers have taken."""
@@ -192,5 +191,6 @@ def _announce(run_id: int) -> None:
     run = Run.objects.with_names().select_related("workspace").get(pk=run_id)
     run.summary = figures.summary(run)
     run.save(update_fields=["summary"])
-    reporting.report_run(run)
+    # The listeners take rows of their own, the report none but the request's: it comes last, for it ends in the audit.
     signals.run_finished.send(sender=Run, run=run)
+    reporting.report_run(run)

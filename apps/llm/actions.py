@@ -28,7 +28,6 @@ class ModelKnown(Conflict):
     """The connection already offers a model of that name."""
 
 
-@transaction.atomic
 def create_connection(  # noqa: PLR0913 - one for each field of the form
     *,
     workspace: Workspace,
@@ -41,7 +40,7 @@ def create_connection(  # noqa: PLR0913 - one for each field of the form
     acting_user: User,
 ) -> Connection:
     """Add a provider account. Raises DomainError for an address that is not called, NameTaken for a taken name."""
-    outgoing.check_url(base_url)
+    outgoing.check_url(base_url)  # asks a name server: never while a transaction is open
     connection = Connection(
         workspace=workspace,
         name=clean(name, field="Name").strip(),
@@ -52,14 +51,18 @@ def create_connection(  # noqa: PLR0913 - one for each field of the form
         created_by=acting_user,
     )
     _put_key(connection, key)
-    _save_named(connection)
-    audit.record(
-        workspace=workspace, actor=acting_user, verb="connection created", target=connection, after=_shown(connection)
-    )
+    with transaction.atomic():
+        _save_named(connection)
+        audit.record(
+            workspace=workspace,
+            actor=acting_user,
+            verb="created a connection",
+            target=connection,
+            after=_shown(connection),
+        )
     return connection
 
 
-@transaction.atomic
 def update_connection(
     *,
     connection: Connection,
@@ -71,24 +74,25 @@ def update_connection(
     acting_user: User,
 ) -> Connection:
     """Change a connection; an empty key keeps the stored one. Raises KeyNeeded when it would go to another server."""
-    connection = _locked(connection)
-    before = _shown(connection)
     outgoing.check_url(base_url)
-    if _server(base_url) != _server(connection.base_url) and not key:
-        raise KeyNeeded("The address leads to another server, so enter the key again.")
-    connection.name = clean(name, field="Name").strip()
-    connection.base_url, connection.provider, connection.max_concurrency = base_url, provider, max_concurrency
-    if key:
-        _put_key(connection, key)
-    _save_named(connection)
-    audit.record(
-        workspace=connection.workspace,
-        actor=acting_user,
-        verb="connection changed",
-        target=connection,
-        before=before,
-        after=_shown(connection) | ({"key": "replaced"} if key else {}),
-    )
+    with transaction.atomic():
+        connection = _locked(connection)
+        before = _shown(connection)
+        if _server(base_url) != _server(connection.base_url) and not key:
+            raise KeyNeeded("The address leads to another server, so enter the key again.")
+        connection.name = clean(name, field="Name").strip()
+        connection.base_url, connection.provider, connection.max_concurrency = base_url, provider, max_concurrency
+        if key:
+            _put_key(connection, key)
+        _save_named(connection)
+        audit.record(
+            workspace=connection.workspace,
+            actor=acting_user,
+            verb="changed a connection",
+            target=connection,
+            before=before,
+            after=_shown(connection) | ({"key": "replaced"} if key else {}),
+        )
     return connection
 
 
@@ -98,7 +102,7 @@ def replace_key(*, connection: Connection, key: str, acting_user: User) -> None:
     connection = _locked(connection)
     _put_key(connection, key)
     connection.save(update_fields=["encrypted_key", "key_end"])
-    audit.record(workspace=connection.workspace, actor=acting_user, verb="connection key replaced", target=connection)
+    audit.record(workspace=connection.workspace, actor=acting_user, verb="replaced the key", target=connection)
 
 
 @transaction.atomic
@@ -108,7 +112,7 @@ def archive_connection(*, connection: Connection, acting_user: User) -> None:
     connection.archived_at = timezone.now()
     connection.encrypted_key, connection.key_end = b"", ""
     connection.save(update_fields=["archived_at", "encrypted_key", "key_end"])
-    audit.record(workspace=connection.workspace, actor=acting_user, verb="connection archived", target=connection)
+    audit.record(workspace=connection.workspace, actor=acting_user, verb="archived a connection", target=connection)
 
 
 @transaction.atomic
@@ -132,7 +136,7 @@ def add_model(
     audit.record(
         workspace=connection.workspace,
         actor=acting_user,
-        verb="model added",
+        verb="added a model",
         target=model,
         after={"connection": connection.pk, "name": wanted},
     )
@@ -143,12 +147,13 @@ def add_model(
 def archive_model(*, model: Model, acting_user: User) -> None:
     """Stop offering a model. Versions that name it keep doing so, and are refused when they are run."""
     Model.objects.filter(pk=model.pk, archived_at=None).update(archived_at=timezone.now())
-    audit.record(workspace=model.workspace, actor=acting_user, verb="model archived", target=model)
+    audit.record(workspace=model.workspace, actor=acting_user, verb="archived a model", target=model)
 
 
 def _locked(connection: Connection) -> Connection:
     """Return the row as it is now, held until commit. Raises Conflict when it has been archived."""
-    found = Connection.objects.live().select_for_update().filter(pk=connection.pk).first()
+    # No key: a plain lock would wait for transactions that only refer to the row, and they for our audit event.
+    found = Connection.objects.live().select_for_update(no_key=True).filter(pk=connection.pk).first()
     if found is None:
         raise Conflict(f"{connection.name} is archived.")
     return found

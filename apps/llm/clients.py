@@ -6,12 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
 import openai
-from django.conf import settings
 
 from apps.core import outgoing
 from apps.core.errors import DomainError
@@ -40,7 +38,7 @@ class Client:
         self.name = connection.name
         self._key = connection.key()
         http = transport.http_client(
-            check_peer=not _is_allowed_by_operator(connection.base_url), keep=connection.max_concurrency
+            may_be_private=outgoing.is_allowed(connection.base_url), keep=connection.max_concurrency
         )
         self._create, self._list = _methods(connection, self._key, http)
         self._placeholders = PLACEHOLDERS[connection.kind]
@@ -103,13 +101,6 @@ def _body(content: bytes, request_id: str) -> dict[str, Any]:
     error.received = content.decode(errors="replace")
     error.request_id = request_id
     raise error
-
-
-def _is_allowed_by_operator(url: str) -> bool:
-    """Tell whether OUTBOUND_ALLOW names the address, so that it may be private."""
-    parts = urlsplit(url)
-    port = parts.port or outgoing.PORTS.get(parts.scheme, 0)
-    return not {f"{parts.hostname}:{port}", f"{parts.hostname}:*"}.isdisjoint(settings.OUTBOUND_ALLOW)
 
 
 _lock = threading.Lock()

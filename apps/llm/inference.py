@@ -2,10 +2,13 @@
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.db import connection as database
 from django.utils import timezone
 
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
 BASE_WAIT = 0.5
 LONGEST_BACKOFF = 20.0
 LONGEST_ASKED_WAIT = 60.0
+DATABASE_WAIT = 0.1
+LONGEST_DATABASE_WAIT = 2.0
 
+Written = TypeVar("Written")
 log = structlog.get_logger(__name__)
 
 
@@ -29,7 +35,8 @@ def complete(request: CompletionRequest) -> Completion:
 
     Each attempt is a committed Call before it leaves and gets exactly one charge. Raises ProviderError when the
     last attempt failed, NotUsable for an archived model, DomainError for an address or key that cannot be used,
-    and RuntimeError inside a transaction: the network is never waited for while rows are locked.
+    and RuntimeError inside a transaction: the network is never waited for while rows are locked. A database that
+    is away when the answer comes is waited for until the call's deadline, then its OperationalError is raised.
     """
     if database.in_atomic_block:
         raise RuntimeError("complete() was called inside a transaction: call it before or after.")
@@ -83,9 +90,8 @@ def _since(started: float) -> int:
 
 
 def _completion(call: Call, answer: Answer, outcome: Outcome) -> Completion:
-    usage, cost = journal.answered(
-        call, answer, request_id=outcome.request_id, latency_ms=outcome.latency_ms, now=timezone.now()
-    )
+    write = partial(journal.answered, call, answer, request_id=outcome.request_id, now=timezone.now())
+    usage, cost = _written(call, partial(write, latency_ms=outcome.latency_ms))
     return Completion(
         text=answer.text,
         tool_calls=answer.tool_calls,
@@ -104,10 +110,29 @@ def _failure(call: Call, outcome: Outcome) -> ProviderError:
     """Write the failed attempt down and return its error, which then names the call."""
     error = outcome.error
     assert error is not None  # noqa: S101
-    journal.failed(call, error, latency_ms=outcome.latency_ms, now=timezone.now())
+    _written(call, partial(journal.failed, call, error, latency_ms=outcome.latency_ms, now=timezone.now()))
     error.call_id, error.attempts = call.pk, call.attempt
     log.warning("provider attempt failed", call=str(call.pk), kind=error.kind, status=error.http_status)
     return error
+
+
+def _written(call: Call, write: Callable[[], Written]) -> Written:
+    """Write down how an attempt ended, again and again while the database is away: what came back is paid for.
+
+    After the call's deadline the sweeper writes the call off, so the database's own error is raised then.
+    """
+    patience = time.monotonic() + (call.deadline_at - timezone.now()).total_seconds()
+    wait = DATABASE_WAIT
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError):
+            database.close()  # a broken connection stays broken; the next query opens another
+            if time.monotonic() + wait > patience:
+                raise
+        log.warning("an answer waits for the database", call=str(call.pk), seconds=wait)
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_DATABASE_WAIT)
 
 
 def pause(attempt: int, asked: float | None) -> float:

@@ -18,14 +18,14 @@ class AnswerTooLarge(Exception):
     """The provider sent more than we are willing to hold, or packed it so that we cannot tell."""
 
 
-def http_client(*, check_peer: bool, keep: int = KEEP_CONNECTIONS) -> httpx2.Client:
-    """Return a pooled client. With `check_peer` every new connection's far end must be an address we may call.
+def http_client(*, may_be_private: bool, keep: int = KEEP_CONNECTIONS) -> httpx2.Client:
+    """Return a pooled client. Every new connection's far end must be an address that we may call.
 
     Connections are not limited in number: waiting for one would eat the time that the provider was promised.
     """
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=max(keep, KEEP_CONNECTIONS))
     return httpx2.Client(
-        transport=GuardedTransport(limits=limits, check_peer=check_peer),
+        transport=GuardedTransport(limits=limits, may_be_private=may_be_private),
         follow_redirects=False,
         trust_env=False,
         # A packed answer could unpack to any size; unpacked, what we count is what we hold.
@@ -41,16 +41,15 @@ def time_limits(seconds: float) -> httpx2.Timeout:
 class GuardedTransport(httpx2.HTTPTransport):
     """The usual transport, with an end to every answer: in time (the read limit, in total) and in size."""
 
-    def __init__(self, *, limits: httpx2.Limits, check_peer: bool) -> None:
+    def __init__(self, *, limits: httpx2.Limits, may_be_private: bool) -> None:
         super().__init__(limits=limits)
-        self._check_peer = check_peer
+        self._may_be_private = may_be_private
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request. Raises AnswerTooLarge while the answer is read, and DomainError for a refused peer."""
         seconds = request.extensions.get("timeout", {}).get("read")
         deadline = time.monotonic() + seconds if seconds else None
-        if self._check_peer:
-            request.extensions = {**request.extensions, "trace": refuse_private_peer}
+        request.extensions = {**request.extensions, "trace": self._look_at_peer}
         response = super().handle_request(request)
         if response.headers.get("content-encoding", "identity") != "identity":
             response.close()
@@ -58,6 +57,12 @@ class GuardedTransport(httpx2.HTTPTransport):
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
         response.stream = BoundedStream(response.stream, deadline)
         return response
+
+    def _look_at_peer(self, event: str, info: dict[str, Any]) -> None:
+        """Check the address that a new connection really reached, before anything is sent over it."""
+        if event == PEER_KNOWN:
+            host, port = info["return_value"].get_extra_info("server_addr")[:2]
+            outgoing.check_peer(host, port, may_be_private=self._may_be_private)
 
 
 class BoundedStream(httpx2.SyncByteStream):
@@ -78,10 +83,3 @@ class BoundedStream(httpx2.SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
-
-
-def refuse_private_peer(event: str, info: dict[str, Any]) -> None:
-    """Check the address that a new connection really reached, before anything is sent over it."""
-    if event == PEER_KNOWN:
-        host, port = info["return_value"].get_extra_info("server_addr")[:2]
-        outgoing.check_url(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")

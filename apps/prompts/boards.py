@@ -134,10 +134,11 @@ class Moment:
 
 
 def timeline(prompt: Prompt, limit: int = 30) -> list[Moment]:
-    """Return versions, requests, promotions and undos of a prompt, newest first."""
+    """Return versions, requests, and the promotions and undos of the last environment, newest first."""
+    top = prompt.workspace.environments.aggregate(top=Max("rank"))["top"]
     moments = [
         *(_of_version(version) for version in prompt.versions.select_related("author").order_by("-number")[:limit]),
-        *(_of_deployment(deployment) for deployment in history(prompt)[:limit]),
+        *(_of_deployment(deployment) for deployment in history(prompt).filter(environment__rank=top)[:limit]),
         *(
             Moment(
                 r.created_at,
@@ -181,6 +182,19 @@ def live_of(prompt: Prompt) -> list[Deployment]:
 def history(prompt: Prompt) -> DeploymentQuerySet:
     """Return every change of what was live, newest first."""
     return prompt.deployments.newest_first().loaded()
+
+
+def undo_target(live: Deployment) -> Deployment | None:
+    """Return the newest earlier state that nobody has undone: what one click puts back.
+
+    After an undo that is the state before the one that was put back, never the one that was undone.
+    """
+    here = Deployment.objects.filter(prompt=live.prompt_id, environment=live.environment_id, pk__lt=live.pk)
+    promoted = here.filter(kind=Deployment.Kind.DEPLOY).exclude(next__kind=Deployment.Kind.ROLL_BACK)
+    if live.kind == Deployment.Kind.ROLL_BACK:
+        origin = here.filter(kind=Deployment.Kind.DEPLOY, arms__version=live.version).newest_first().first()
+        promoted = promoted.filter(pk__lt=origin.pk) if origin else promoted
+    return promoted.exclude(arms__version=live.version).newest_first().loaded().first()
 
 
 def requests_of(prompt: Prompt) -> ChangeRequestQuerySet:

@@ -4,6 +4,7 @@ from typing import Any
 
 from apps.core import canonical
 from apps.costs import spend
+from apps.costs.models import Purpose
 from apps.prompts import diffs
 from apps.prompts.models import ChangeRequest, ChangeRequestItem
 from apps.prompts.policy import Standing
@@ -51,7 +52,8 @@ def compose(request: ChangeRequest, standing: Standing) -> dict[str, Any]:
 def _item(item: ChangeRequestItem) -> dict[str, Any]:
     before = item.base.version if item.base else None
     diff = diffs.between(before, item.version)
-    spent = spend.by_version(item.prompt.workspace_id, item.prompt_id)
+    spent = spend.by_version(item.prompt.workspace_id, item.prompt_id, Purpose.PRODUCTION)
+    tested = spend.by_version(item.prompt.workspace_id, item.prompt_id, Purpose.EVALUATION)
     return {
         "prompt": item.prompt.name,
         "before": before.number if before else None,
@@ -60,10 +62,14 @@ def _item(item: ChangeRequestItem) -> dict[str, Any]:
         "summary": diff.sentence,
         "messages": [[message.role, message.status, message.pieces] for message in diff.messages],
         "settings": [[name, old, new] for name, old, new in diff.rows],
-        "spend": {
-            "before": _spend(spent.get(before.pk)) if before else None,
-            "after": _spend(spent.get(item.version_id)),
-        },
+        "spend": [
+            {
+                "traffic": purpose.label,
+                "before": _spend(found.get(before.pk)) if before else None,
+                "after": _spend(found.get(item.version_id)),
+            }
+            for purpose, found in ((Purpose.PRODUCTION, spent), (Purpose.EVALUATION, tested))
+        ],
     }
 
 
@@ -74,7 +80,7 @@ def _spend(found: spend.VersionSpend | None) -> dict[str, Any] | None:
     return {
         "calls": found.calls,
         "cost": str(found.cost),
-        "cost_per_call": str(found.cost_per_call) if found.cost_per_call is not None else None,
+        "cost_per_call": str(round(found.cost_per_call, 12)) if found.cost_per_call is not None else None,
         "latency_ms": round(found.average_latency_ms) if found.average_latency_ms is not None else None,
     }
 

@@ -62,10 +62,18 @@ class ReasonForm(forms.Form):
 
 
 class PolicyForm(forms.Form):
-    approvals = forms.IntegerField(min_value=0, max_value=10, widget=forms.NumberInput(attrs={"class": "form-control"}))
-    self_approval = forms.BooleanField(required=False)
+    approvals = forms.IntegerField(
+        min_value=0,
+        max_value=10,
+        widget=forms.NumberInput(attrs={"class": "form-control"}),
+        label="How many approvals are needed?",
+    )
+    self_approval = forms.BooleanField(required=False, label="People may approve their own requests")
     checks = forms.MultipleChoiceField(
-        choices=[("tests", "Tests must pass"), ("people", "People must not prefer what is live")], required=False
+        choices=[("tests", "Tests must pass"), ("people", "People must not prefer what is live")],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Evidence",
     )
 
 
@@ -89,12 +97,14 @@ def read_draft(post: QueryDict) -> dict[str, Any]:
 def _variable(post: QueryDict, index: int, name: str) -> dict[str, Any]:
     kind = post.get(f"variable-{index}-type", "string")
     default = post.get(f"variable-{index}-default", "")
+    # An empty text is a default of its own: it stays one as long as nobody writes another.
+    blank = kind == "string" and post.get(f"variable-{index}-empty-default") == "on"
     return {
         "name": name,
         "type": kind,
         "required": post.get(f"variable-{index}-required") == "on",
-        "default": variables.parse(kind, default) if default else None,
-        "example": post.get(f"variable-{index}-example", ""),
+        "default": variables.parse(kind, default) if default else (None if not blank else ""),
+        "example": post.get(f"variable-{index}-example", "").replace("\r\n", "\n"),
         "description": post.get(f"variable-{index}-description", ""),
     }
 

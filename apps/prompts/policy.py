@@ -8,6 +8,8 @@ from apps.accounts.rights import Right
 from apps.core import canonical
 from apps.prompts.models import Approval, ChangeRequest, ChangeRequestItem, Check, Deployment
 
+SPOKEN = {"tests": "Tests", "people": "People"}
+
 
 @dataclass(frozen=True)
 class CheckStanding:
@@ -94,14 +96,15 @@ def _checks(change_request: ChangeRequest, identity: str) -> list[CheckStanding]
 
 
 def _problem(name: str, check: Check | None, identity: str) -> str:
+    who = SPOKEN.get(name, f"The check {name}")
     if check is None:
-        return f"The check {name} has not been reported."
+        return f"{who}: not reported yet."
     if check.content_hash != identity:
-        return f"The check {name} is about an earlier version."
+        return f"{who}: what was found is about an earlier difference. Start it again."
     if check.status == Check.Status.PASSED:
         return ""
-    words = {"pending": "is still running", "failed": "failed", "errored": "could not finish"}[check.status]
-    return f"The check {name} {words}: {check.summary}"
+    words = {"pending": "still running", "failed": "failed", "errored": "could not finish"}[check.status]
+    return f"{who}: {words}. {check.summary}"
 
 
 def _conflict(item: ChangeRequestItem, live: Deployment | None) -> str:

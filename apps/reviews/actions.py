@@ -34,16 +34,15 @@ class QueueClosed(Conflict):
 def create_pairwise_queue(*, run: Run, acting_user: User | None, overlap: int = 2, limit: int = 20) -> Queue:
     """Ask people which answers of a finished run are better, each pair `overlap` times, and tell the raters.
 
-    Raises pairs.NothingToCompare without a baseline or without answers that differ, Conflict when people were asked already.
+    The queue speaks for the run's change request if the run is about what that asks for now. Raises
+    pairs.NothingToCompare without a baseline or without answers that differ, Conflict when people were asked already.
     """
     chosen = sampling.choose(pairs.pairs_of(run), limit)
     if not chosen:
         raise pairs.AllTheSame("Every answer is the same as what is live, so there is nothing to choose between")
-    request = run.change_request if run.change_request and run.change_request.is_waiting else None
+    request = _request_of(run)
     if request:
-        request = ChangeRequest.objects.select_for_update().select_related("environment").get(pk=request.pk)
-        if Queue.objects.filter(run=run, change_request=request).exists():
-            raise Conflict("People were already asked about this run.")
+        _require_first(run, request)
         close_queues_of(change_request=request)
     queue = Queue.objects.create(
         workspace=run.workspace,
@@ -62,6 +61,29 @@ def create_pairwise_queue(*, run: Run, acting_user: User | None, overlap: int = 
     after = {"run": run.pk, "pairs": len(chosen), "overlap": overlap}
     audit.record(workspace=run.workspace, actor=acting_user, verb="opened", target=queue, after=after)
     return queue
+
+
+def _request_of(run: Run) -> ChangeRequest | None:
+    """Lock and return the request that a queue about the run would speak for, if there is one."""
+    request = _locked(run.change_request_id)
+    return request if request and request.is_waiting and pairs.is_about(run, request) else None
+
+
+def _require_first(run: Run, request: ChangeRequest) -> None:
+    if Queue.objects.filter(run=run, change_request=request).exists():
+        raise Conflict("People were already asked about this run.")
+    if standing := _rated_queue(run, request):
+        raise Conflict(f"People already rate these two versions for this request, in {standing}: what they say stands.")
+
+
+def _rated_queue(run: Run, request: ChangeRequest) -> Queue | None:
+    """Return the request's first queue about the same two versions in which somebody has rated."""
+    rated = _queues_alike(run, request).rated()
+    return rated.select_related("workspace", "rubric_version__rubric").order_by("id").first()
+
+
+def _queues_alike(run: Run, request: ChangeRequest) -> QueueQuerySet:
+    return Queue.objects.filter(change_request=request, run__in=pairs.runs_alike(run, request))
 
 
 def _fill(queue: Queue, chosen: list[sampling.Pair]) -> None:
@@ -102,7 +124,7 @@ def close_queue(*, queue: Queue, acting_user: User | None) -> Queue:
 
     Raises QueueClosed when it already is.
     """
-    request = _locked_request(queue)
+    request = _locked(queue.change_request_id)
     if not _shut(Queue.objects.filter(pk=queue.pk)):
         raise QueueClosed("This queue is closed already.")
     queue.refresh_from_db()
@@ -115,14 +137,24 @@ def close_queue(*, queue: Queue, acting_user: User | None) -> Queue:
 @transaction.atomic
 def close_queues_of(*, change_request: ChangeRequest) -> int:
     """Close what still asks about a change request that is decided or has changed. Return how many were open."""
-    return _shut(Queue.objects.filter(change_request=change_request))
+    return _shut(Queue.objects.filter(change_request=change_request), set_aside=True)
 
 
-def _shut(queues: QueueQuerySet) -> int:
+def _shut(queues: QueueQuerySet, *, set_aside: bool = False) -> int:
     now = timezone.now()
-    closing = list(queues.open().select_for_update(of=("self",)).values_list("pk", flat=True))
+    closing = list(
+        queues.open().select_for_update(of=("self",), no_key=True).order_by("id").values_list("pk", flat=True)
+    )
     Slot.objects.filter(queue__in=closing).unfinished().update(dropped_at=now)
-    return Queue.objects.filter(pk__in=closing).open().update(state=Queue.State.CLOSED, closed_at=now)
+    closed = {"state": Queue.State.CLOSED, "closed_at": now, "set_aside": set_aside}
+    return Queue.objects.filter(pk__in=closing).open().update(**closed)
+
+
+def _take_up(queue: Queue) -> None:
+    """Go on with a queue that was set aside: what it still wanted then is wanted again."""
+    Slot.objects.filter(queue=queue, dropped_at=queue.closed_at).update(dropped_at=None)
+    Queue.objects.filter(pk=queue.pk, set_aside=True).update(state=Queue.State.OPEN, closed_at=None, set_aside=False)
+    queue.refresh_from_db(fields=["state", "closed_at", "set_aside"])
 
 
 @transaction.atomic
@@ -141,7 +173,7 @@ def submit_rating(
     Raises assignment.NotYours for an item that was never handed to them.
     """
     # The request's row is the first lock, here and where it is decided, so that neither waits for the other in a ring.
-    request = _locked_request(queue)
+    request = _locked(queue.change_request_id)
     answered = assignment.submit(
         queue,
         acting_user,
@@ -159,7 +191,7 @@ def submit_rating(
 @transaction.atomic
 def revise_rating(*, queue: Queue, key: UUID, answer: str, comment: str = "", acting_user: User) -> Rating:
     """Change one of one's last ratings. Raises QueueClosed when the result stands, NotYours for any other rating."""
-    request = _locked_request(queue)
+    request = _locked(queue.change_request_id)
     if not Queue.objects.filter(pk=queue.pk).open().exists():
         raise QueueClosed("This queue is closed: its result stands, and so does your answer.")
     rating = next((mine for mine in last_ratings(queue, acting_user) if mine.idempotency_key == key), None)
@@ -177,7 +209,7 @@ def skip_item(*, queue: Queue, token: UUID, reason: str, note: str = "", acting_
 
     Return None when this person had rated or skipped it before. Raises NotYours.
     """
-    request = _locked_request(queue)
+    request = _locked(queue.change_request_id)
     reason = Skip.Reason(reason).value
     found = assignment.skip(queue, acting_user, token=token, reason=reason, note=_remark(note, 500))
     if found and Skip.objects.filter(item=found.item_id, reason=reason).count() >= SKIPS_TO_FLAG:
@@ -200,16 +232,18 @@ def _remark(value: str, length: int = 2000) -> str:
     return text.clean(value, field="The comment", max_bytes=4 * length).strip()[:length]
 
 
-def _locked_request(queue: Queue) -> ChangeRequest | None:
-    if queue.change_request_id is None:
+def _locked(request_id: int | None) -> ChangeRequest | None:
+    if request_id is None:
         return None
-    requests = ChangeRequest.objects.select_for_update(of=("self",)).select_related("environment", "workspace")
-    return requests.get(pk=queue.change_request_id)
+    requests = ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
+    return requests.select_related("environment", "workspace").get(pk=request_id)
 
 
 def _report(queue: Queue, request: ChangeRequest | None) -> None:
     """Tell the change request what people found, unless it is decided or asks for something else by now."""
     if request is None or not request.is_waiting or policy.content_hash(request) != queue.content_hash:
+        return
+    if Queue.objects.filter(pk=queue.pk, set_aside=True).exists():
         return
     found = results.results_of(queue)
     status, summary = check_of(found)
@@ -234,7 +268,7 @@ def check_of(found: results.Results) -> tuple[str, str]:
 
 
 @transaction.atomic
-def expect_people(change_request: ChangeRequest) -> None:
+def expect_people(*, change_request: ChangeRequest) -> None:
     """Note that people will be asked, when the environment wants that, and stop asking about an older version."""
     close_queues_of(change_request=change_request)
     if CHECK in change_request.environment.required_checks:
@@ -242,13 +276,17 @@ def expect_people(change_request: ChangeRequest) -> None:
 
 
 @transaction.atomic
-def ask_people(run: Run) -> Queue | None:
+def ask_people(*, run: Run) -> Queue | None:
     """Open the queue that a finished run's change request needs, or say in its check why there is nothing to ask."""
-    request = run.change_request
-    if request is None or not request.is_waiting or CHECK not in request.environment.required_checks:
+    request = _request_of(run)
+    if request is None or CHECK not in request.environment.required_checks:
         return None
-    if Queue.objects.filter(run=run, change_request=request).exists() or not pairs.is_about(run, request):
+    if Queue.objects.filter(run=run, change_request=request).exists():
         return None
+    if kept := _rated_queue(run, request):
+        return _keep(kept, request)
+    if run.state != Run.State.DONE and (open_queue := _queues_alike(run, request).open().first()):
+        return open_queue
     if run.state == Run.State.DONE and pairs.is_one_sided(run):
         _say(request, Check.Status.PASSED, "Nothing is live yet, so there is nothing to compare with")
         return None
@@ -259,6 +297,18 @@ def ask_people(run: Run) -> Queue | None:
     except pairs.NothingToCompare as nothing:
         _say(request, Check.Status.ERRORED, nothing.message)
     return None
+
+
+def _keep(queue: Queue, request: ChangeRequest) -> Queue:
+    """Let what people said of these two versions stand: another run must not bring other pairs or other people."""
+    if queue.set_aside:
+        close_queues_of(change_request=request)
+        _take_up(queue)
+    # The same two versions, perhaps asked for anew: what live is put back is another deployment.
+    queue.content_hash = policy.content_hash(request)
+    queue.save(update_fields=["content_hash"])
+    _report(queue, request)
+    return queue
 
 
 def _say(request: ChangeRequest, status: str, summary: str) -> None:

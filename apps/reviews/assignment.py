@@ -191,7 +191,7 @@ def _known(values: dict[str, Any]) -> Rating:
 
 def revise(rating: Rating, *, answer: str, comment: str) -> Rating:
     """Change an answer; what it was stays in its revisions."""
-    rating = Rating.objects.select_for_update(of=("self",)).get(pk=rating.pk)
+    rating = Rating.objects.select_for_update(no_key=True).get(pk=rating.pk)
     if (rating.answer, rating.comment) == (answer, comment):
         return rating
     rating.answer, rating.comment = answer, comment

@@ -1,7 +1,9 @@
 """The pairs of answers that a test run holds, and who must not judge them. Reads only."""
 
 from apps.core.errors import DomainError
+from apps.experiments import attempts
 from apps.experiments.models import Output, Run, RunArm
+from apps.experiments.models.runs import RunQuerySet
 from apps.prompts.models import ChangeRequest
 from apps.reviews.sampling import Pair
 
@@ -37,10 +39,16 @@ def is_one_sided(run: Run) -> bool:
     return _arm(run, RunArm.Role.BASELINE) is None
 
 
+def runs_alike(run: Run, change_request: ChangeRequest) -> RunQuerySet:
+    """Return the request's runs of that prompt which tried what the request asks for now, against what it names as live."""
+    item = change_request.items.filter(prompt=run.suite.prompt_id).select_related("base").first()
+    return attempts.runs_about(item) if item else Run.objects.none()
+
+
 def is_about(run: Run, change_request: ChangeRequest) -> bool:
-    """Tell whether the run tried the version that the request asks for now."""
-    candidates = run.arms.filter(role=RunArm.Role.CANDIDATE).values("version")
-    return change_request.items.filter(version__in=candidates).exists()
+    """Tell whether the run is its suite's newest try at what the request asks for now, against what it names as live."""
+    newest = runs_alike(run, change_request).filter(suite=run.suite_id).newest_first().first()
+    return newest == run
 
 
 def authors_of(run: Run) -> set[int]:

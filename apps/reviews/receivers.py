@@ -13,12 +13,12 @@ from apps.reviews import actions
 
 @receiver(run_finished, dispatch_uid="reviews_ask_people")
 def ask_people(run: Run, **kwargs: Any) -> None:
-    actions.ask_people(run)
+    actions.ask_people(run=run)
 
 
 @receiver(change_request_opened, dispatch_uid="reviews_expect_people")
 def expect_people(change_request: ChangeRequest, **kwargs: Any) -> None:
-    actions.expect_people(change_request)
+    actions.expect_people(change_request=change_request)
 
 
 @receiver(change_request_closed, dispatch_uid="reviews_stop_asking")

@@ -40,7 +40,7 @@ def rate(request: HttpRequest, queue_token: UUID) -> HttpResponse:
     if not form.is_valid():
         return _show_task(request, queue, status=422, problem="Choose one of the four answers.")
     answered = actions.submit_rating(queue=queue, acting_user=request.user, **form.cleaned_data)
-    note = "saved" if answered.rating.counted else "surplus"
+    note = _note_on(answered, form.cleaned_data["answer"])
     return _show_task(request, queue, note=note) if request.htmx else _to_task(request, queue, note)
 
 
@@ -210,6 +210,13 @@ def _show(request: HttpRequest, queue: Queue, context: dict[str, Any], status: i
         "beat_seconds": int(assignment.HEARTBEAT.total_seconds()),
     }
     return page(request, "reviews/rate.html", context, fragment="task", status=status)
+
+
+def _note_on(answered: assignment.Answered, answer: str) -> str:
+    """Tell a saved answer from one that was not needed, and from one that came after another of the same person."""
+    if not answered.is_new and answered.rating.answer != answer:
+        return "stands"
+    return "saved" if answered.rating.counted else "surplus"
 
 
 def _to_task(request: HttpRequest, queue: Queue, note: str) -> HttpResponse:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.accounts import audit
 from apps.accounts.models import AuditEvent
-from tests import factories
+from tests import db_guards, factories
 
 TABLE = "accounts_auditevent"
 
@@ -40,6 +40,14 @@ def verify(*args):
     except CommandError as error:
         return 1, out.getvalue(), err.getvalue() + str(error)
     return 0, out.getvalue(), err.getvalue()
+
+
+def test_the_database_refuses_to_empty_the_chain(chain):
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+    refused = pytest.raises(DatabaseError, match="cannot be truncated")
+    with db_guards.switched_on(TABLE), refused, transaction.atomic():
+        execute(f"TRUNCATE {TABLE}")
+    assert AuditEvent.objects.count() == 5
 
 
 @pytest.mark.parametrize("sql", [f"UPDATE {TABLE} SET verb = 'nothing'", f"DELETE FROM {TABLE}"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from apps.core.ids import time_of, uuid7
 from apps.costs import ledger, partitions, verification
 from apps.costs.models import Charge, Dimension, Purpose, SpendDay, SpendMonth
-from tests import factories
+from tests import db_guards, factories
 from tests.costs.conftest import NOON, new_charge
 
 pytestmark = pytest.mark.django_db
@@ -274,3 +274,32 @@ def test_a_partition_that_was_rolled_back_is_made_again(make_charge):
         partitions.ensure(at, at)
         transaction.set_rollback(True)
     assert ledger.record([make_charge(at)]) == 1
+
+
+def refuses_truncate(table):
+    with pytest.raises(DatabaseError, match="The ledger keeps its charges"), transaction.atomic():
+        execute(f"TRUNCATE {table}")
+    return True
+
+
+def test_the_database_refuses_to_empty_the_ledger_by_its_whole_or_by_a_month(book):
+    month = partitions.name_of(book().at)
+    with db_guards.switched_on("costs_charge"):
+        assert refuses_truncate("costs_charge")
+    with db_guards.switched_on(month):
+        assert refuses_truncate(month)
+        assert refuses_truncate("costs_charge")
+    assert Charge.objects.count() == 1
+
+
+def test_a_new_month_is_guarded_from_its_first_moment(db):
+    at = datetime(2043, 5, 5, tzinfo=UTC)
+    with db_guards.switched_on("costs_charge"):
+        partitions.ensure(at, at)
+        assert refuses_truncate("costs_charge_2043_05")
+
+
+def test_a_new_month_of_a_ledger_whose_guard_is_off_can_be_flushed(db):
+    at = datetime(2044, 5, 5, tzinfo=UTC)
+    partitions.ensure(at, at)
+    execute("TRUNCATE costs_charge_2044_05")

@@ -6,14 +6,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import AuditEvent
 from apps.costs import actions, pricing, seed
 from apps.costs.models import Meter, Price
-from tests import factories
+from tests import db_guards, factories
 from tests.costs.conftest import NOON
 
 
@@ -39,7 +39,7 @@ def test_a_new_price_closes_the_one_before_and_is_audited(add, fay):
     assert (first.valid_to, second.valid_to) == (second.valid_from, None)
     event = AuditEvent.objects.latest("number")
     assert (event.verb, event.actor, event.before["unit_price"], event.after["unit_price"]) == (
-        "add_price",
+        "added a price",
         fay,
         "0.000001000000",
         "0.000002000000",
@@ -224,3 +224,13 @@ def test_a_refusal_of_the_book_is_shown_in_the_form(client_of, fay):
 def test_prices_are_for_those_who_may_see_spend(client_of, stranger, paula, name):
     assert client_of(stranger).get(address(name)).status_code == 404
     assert client_of(paula).get(address(name)).status_code == 403
+
+
+def test_the_database_refuses_to_empty_the_price_list(add):
+    add()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        refused = pytest.raises(DatabaseError, match="cannot be truncated")
+        with db_guards.switched_on("costs_price"), refused, transaction.atomic():
+            cursor.execute("TRUNCATE costs_price")
+    assert Price.objects.exists()

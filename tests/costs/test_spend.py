@@ -8,6 +8,7 @@ import time_machine
 from django.urls import reverse
 
 from apps.costs import month, spend
+from apps.costs.models import Purpose
 from apps.costs.spend import AXES
 from tests import factories
 from tests.costs.conftest import NOON
@@ -18,19 +19,19 @@ def test_a_versions_spend_has_its_calls_cost_and_means(workspace, book, django_a
     book(cost=Decimal("0.03"), latency_ms=500)
     book(cost=None, latency_ms=None)
     with django_assert_num_queries(1):
-        found = spend.by_version(workspace.pk, 11)
+        found = spend.by_version(workspace.pk, 11, Purpose.PRODUCTION)
     assert found == {113: spend.VersionSpend(3, Decimal("0.04"), Decimal(300), Decimal("0.02"))}
 
 
 def test_a_version_that_nothing_could_price_has_no_cost_per_call(workspace, book):
     book(cost=None)
-    assert spend.by_version(workspace.pk, 11)[113].cost_per_call is None
+    assert spend.by_version(workspace.pk, 11, Purpose.PRODUCTION)[113].cost_per_call is None
 
 
 def test_another_workspaces_spend_is_not_seen(book):
     book()
     other = factories.make_workspace("other")
-    assert spend.by_version(other.pk, 11) == {}
+    assert spend.by_version(other.pk, 11, Purpose.PRODUCTION) == {}
     assert spend.by_prompt(other.pk, [11])[11].calls == 0
 
 

@@ -10,7 +10,8 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from apps.costs import ledger
+from apps.costs import actions, ledger
+from apps.costs.models import Meter
 from tests import factories
 from tests.costs.conftest import NOON, new_charge
 
@@ -36,6 +37,37 @@ def visit(client_of, fay):
 
 def text_of(response):
     return (response.getvalue() if response.streaming else response.content).decode()
+
+
+def test_a_month_that_is_over_shows_what_a_day_cost(visit, book):
+    book(cost=Decimal("60"), at=NOON - timedelta(days=31))
+    page = text_of(visit("spend_month", {"month": "2026-10"}))
+    assert "A day, on average" in page
+    assert "$1.94" in page
+
+
+@pytest.fixture
+def price(workspace, fay):
+    def add(model):
+        facts = {"provider": "openai", "meter": Meter.INPUT, "source": "contract", "unit_price": Decimal("0.000001")}
+        return actions.add_price(workspace=workspace, model=model, acting_user=fay, **facts)
+
+    return add
+
+
+def test_models_in_use_lead_the_price_list(visit, book, price):
+    price("abacus")
+    price("gpt-x")
+    book(model="gpt-x")
+    page = text_of(visit("price_list"))
+    assert page.index("gpt-x") < page.index("abacus")
+    assert page.count("in use") == 1
+
+
+def test_a_model_without_an_output_price_says_so(visit, price):
+    price("gpt-x")
+    page = text_of(visit("price_history", {"provider": "openai", "model": "gpt-x"}))
+    assert "Output tokens have no price in force" in page
 
 
 def test_the_month_shows_its_total_to_the_last_digit(visit, book):

@@ -10,7 +10,7 @@ from django.db import connections
 from django.utils import timezone
 
 from apps.costs.models import Charge
-from apps.experiments import actions, asking_threads, leases, results, runner, signals
+from apps.experiments import actions, asking_threads, assertions, leases, results, runner, signals
 from apps.experiments.models import Output, Run, Score
 from apps.llm import inference
 from apps.llm.completion import CompletionRequest
@@ -92,6 +92,63 @@ def test_an_answer_that_was_paid_for_is_not_bought_again(answering, model, provi
     output = Output.objects.get(pk=claim.output_id)
     assert (output.call_id, output.text) == (bought.call_id, bought.text)
     assert output.passed is not None
+    assert provider.stats()["generation_calls"] == 20
+
+
+def bought_before(run):
+    """Let every answer be bought and every output be lost, as when a worker dies at the worst moment."""
+    runner.advance(run.pk)
+    Score.objects.filter(output__run=run).delete()
+    Output.objects.filter(run=run).update(state="waiting", finished_at=None, passed=None, text="", call=None)
+    Run.objects.filter(pk=run.pk).update(state="running", finished_at=None, summary=None)
+
+
+def test_answers_that_were_paid_for_are_judged_where_no_lease_has_to_wait(answering, provider, monkeypatch):
+    bought_before(answering)
+    judge, threads = assertions.judge, set()
+
+    def noted(*args, **kwargs):
+        threads.add(threading.current_thread().name)
+        return judge(*args, **kwargs)
+
+    monkeypatch.setattr(assertions, "judge", noted)
+    runner.advance(answering.pk)
+    assert threads
+    assert all(name.startswith(f"run-{answering.pk}-") for name in threads)
+    assert Output.objects.filter(run=answering, state="done", passed__isnull=False).count() == 20
+    assert provider.stats()["generation_calls"] == 20
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_an_answer_that_cannot_be_judged_costs_its_output_and_not_the_run(answering, provider, monkeypatch, is_paid):
+    if is_paid:
+        bought_before(answering)
+    judge, broken = assertions.judge, []
+
+    def breaks_once(*args, **kwargs):
+        if not broken:
+            broken.append(1)
+            raise RecursionError("too deep")
+        return judge(*args, **kwargs)
+
+    monkeypatch.setattr(assertions, "judge", breaks_once)
+    runner.advance(answering.pk)
+    answering.refresh_from_db()
+    assert answering.state == Run.State.DONE
+    [failed] = Output.objects.filter(run=answering, state="failed")
+    assert (failed.error_kind, failed.call_id is not None) == ("unjudged", True)
+    assert provider.stats()["generation_calls"] == 20
+
+
+def test_resuming_judges_again_and_buys_nothing(answering, provider, monkeypatch, paula):
+    with monkeypatch.context() as broken:
+        broken.setattr(assertions, "judge", lambda *args, **kwargs: 1 / 0)
+        runner.advance(answering.pk)
+    answering.refresh_from_db()
+    assert answering.state == Run.State.DONE
+    actions.resume_run(run=answering, acting_user=paula)
+    runner.advance(answering.pk)
+    assert Output.objects.filter(run=answering, state="done").count() == 20
     assert provider.stats()["generation_calls"] == 20
 
 

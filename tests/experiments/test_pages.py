@@ -250,6 +250,24 @@ def test_answers_stand_side_by_side_and_are_escaped(done_run, dataset, paulas):
     assert "because" in body
 
 
+def test_a_run_keeps_its_cases_when_its_suite_moves_to_another_dataset(done_run, suite, paula, paulas):
+    other = actions.create_dataset(workspace=suite.workspace, name="Other", acting_user=paula)
+    rules = {"assertions": suite.assertions}
+    actions.update_suite(suite=suite, name="Basics", dataset=other, rules=rules, version=1, acting_user=paula)
+    output = done_run.outputs.first()
+    answer = paulas.get(url("output_detail", output_id=output.pk), follow=True)
+    assert answer.status_code == 200
+    assert "&lt;b&gt;candidate&lt;/b&gt;" in answer.content.decode()
+    assert "Dataset Questions, version 1." in paulas.get(url("run_detail", run_id=done_run.pk)).content.decode()
+    assert done_run.summary["dataset"] == "Questions"
+
+
+def test_a_case_that_the_run_did_not_ask_is_not_found_in_it(done_run, dataset, paula, paulas):
+    case = NewCase(inputs={"customer": "Ines", "message": "Later?"})
+    [later] = actions.add_cases(dataset=dataset, cases=[case], acting_user=paula)
+    assert paulas.get(url("run_case", run_id=done_run.pk, case_id=later.pk)).status_code == 404
+
+
 def test_an_outputs_address_leads_to_its_case(done_run, paulas):
     output = done_run.outputs.first()
     answer = paulas.get(url("output_detail", output_id=output.pk))

@@ -1,8 +1,11 @@
 """Connections and models are changed under audit, and the key goes nowhere but to its own server."""
 
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection as database
+from django.db import transaction
 
 from apps.accounts.models import AuditEvent, User, Workspace
 from apps.core.errors import Conflict, DomainError
@@ -28,7 +31,7 @@ def test_the_key_is_stored_encrypted_and_not_audited(workspace: Workspace, olga:
     assert KEY.encode() not in bytes(connection.encrypted_key)
     assert (connection.key(), connection.key_end) == (KEY, KEY[-4:])
     event = AuditEvent.objects.get()
-    assert (event.verb, event.actor) == ("connection created", olga)
+    assert (event.verb, event.actor) == ("created a connection", olga)
     assert KEY not in str(vars(event))
 
 
@@ -62,7 +65,7 @@ def test_a_stored_key_never_follows_the_address_to_another_server(workspace: Wor
 def test_another_path_on_the_same_server_keeps_the_key(workspace: Workspace, olga: User) -> None:
     connection = change(create(workspace, olga), olga, base_url="http://127.0.0.1:9/v2", max_concurrency=4)
     assert (connection.key(), connection.max_concurrency) == (KEY, 4)
-    assert AuditEvent.objects.get(verb="connection changed").before["base_url"] == URL
+    assert AuditEvent.objects.get(verb="changed a connection").before["base_url"] == URL
 
 
 def test_a_replaced_key_is_the_one_in_use(workspace: Workspace, olga: User) -> None:
@@ -95,3 +98,39 @@ def test_a_model_is_offered_once_and_comes_back_after_it_was_archived(workspace:
     assert not Model.objects.usable().exists()
     assert actions.add_model(connection=connection, name="gpt", acting_user=olga).pk == model.pk
     assert Model.objects.usable().get().name == "gpt"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_names_are_looked_up_before_anything_is_locked(
+    workspace: Workspace, olga: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("apps.llm.actions.outgoing.check_url", lambda url: seen.append(database.in_atomic_block))
+    change(create(workspace, olga), olga, name="Other")
+    assert seen == [False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_does_not_wait_for_those_who_only_refer_to_the_connection(workspace: Workspace, olga: User) -> None:
+    """Adding a model holds the connection's key until commit, and may be waiting for the audit log behind us."""
+    connection = create(workspace, olga)
+    held, free = threading.Event(), threading.Event()
+
+    def refer() -> None:
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM llm_connection WHERE id = %s FOR KEY SHARE", [connection.pk])
+            held.set()
+            free.wait(20)
+        database.close()
+
+    other = threading.Thread(target=refer)
+    other.start()
+    try:
+        assert held.wait(10)
+        with database.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        assert change(connection, olga, name="Other").name == "Other"
+    finally:
+        free.set()
+        other.join()
+        database.close()

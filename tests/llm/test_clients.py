@@ -2,6 +2,7 @@
 
 import http.server
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -121,11 +122,33 @@ def test_a_key_stored_under_the_old_encryption_key_still_opens(connection: Conne
         Connection.objects.get().key()
 
 
-def test_a_public_name_that_leads_to_a_private_address_gets_nothing(rude: str, settings: Any) -> None:
-    settings.OUTBOUND_ALLOW = []
-    client = transport.http_client(check_peer=True)
+def test_a_public_name_that_leads_to_a_private_address_gets_nothing(rude: str) -> None:
+    client = transport.http_client(may_be_private=False)
     with pytest.raises(DomainError, match="private address"):
         client.post(f"{rude}/parrot", content=b"")
+
+
+def test_an_allowed_name_that_leads_to_a_link_local_address_by_now_gets_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cloud metadata would answer whoever asks, and would be handed the key."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        connection = factories.make_connection(workspace, f"http://127.0.0.1:{port}/v1", key=KEY)
+        client = clients.client_of(connection)
+        monkeypatch.setattr(
+            "httpcore2._backends.sync.SyncStream.get_extra_info", lambda self, name: ("169.254.169.254", port)
+        )
+        with pytest.raises(ProviderError, match="link-local") as caught:
+            client.ask(BODY, timeout=5)
+        reached, _ = server.accept()
+        with reached:
+            reached.settimeout(0.3)
+            try:
+                received = reached.recv(1000)
+            except TimeoutError:
+                received = b""
+    assert (received, caught.value.permanent, caught.value.reached) == (b"", True, False)
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_key_model_and_archive_buttons_do_what_they_say(
     client.post(reverse("connection_archive", args=at))
     assert [row.archived_at is None for row in (Connection.objects.get(), Model.objects.get())] == [False, False]
     verbs = AuditEvent.objects.order_by("number").values_list("verb", flat=True)
-    assert list(verbs) == ["connection key replaced", "model added", "model archived", "connection archived"]
+    assert list(verbs) == ["replaced the key", "added a model", "archived a model", "archived a connection"]
 
 
 def test_the_test_button_says_that_it_works(

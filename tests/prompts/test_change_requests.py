@@ -60,7 +60,7 @@ def test_nobody_approves_a_version_they_wrote_in_another_persons_request(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(None, "has not been reported"), ("pending", "still running"), ("failed", "failed"), ("errored", "not finish")],
+    [(None, "not reported yet"), ("pending", "still running"), ("failed", "failed"), ("errored", "not finish")],
 )
 def test_a_required_check_that_did_not_pass_blocks(
     change_request: ChangeRequest, ravi: User, paula: User, status: str | None, words: str
@@ -89,7 +89,7 @@ def test_a_newer_version_voids_approvals_and_checks(
     actions.replace_version(change_request=change_request, version=better, acting_user=paula)
     with pytest.raises(NotReady) as caught:
         actions.promote_change_request(change_request=change_request, acting_user=paula)
-    assert "about an earlier version" in caught.value.message
+    assert "about an earlier difference" in caught.value.message
     assert "approval" in caught.value.message
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
 from apps.experiments.models import Case, Dataset, Output, Run, RunArm, Suite
-from apps.prompts.models import ChangeRequest, ChangeRequestItem, Prompt
+from apps.prompts.models import ChangeRequest, ChangeRequestItem, Deployment, DeploymentArm, Prompt
 from apps.reviews import actions
 from apps.reviews.models import Queue
 from tests import factories
@@ -31,12 +31,14 @@ def change_request(workspace: Workspace, prompt: Prompt, paula: User) -> ChangeR
     production = factories.make_environments(workspace)["production"]
     production.policy = {"approvals": 1, "self_approval": False, "checks": ["people"]}
     production.save()
-    factories.make_version(prompt, paula, message="canary-live-message")
+    live = factories.make_version(prompt, paula, message="canary-live-message")
+    base = Deployment.objects.create(prompt=prompt, environment=production, actor=paula)
+    DeploymentArm.objects.create(deployment=base, version=live)
     version = factories.make_version(prompt, paula, message="canary-candidate-message", model_config={"model": "m2"})
     request = ChangeRequest.objects.create(
         workspace=workspace, number=1, environment=production, title="canary-title", author=paula
     )
-    ChangeRequestItem.objects.create(change_request=request, prompt=prompt, version=version)
+    ChangeRequestItem.objects.create(change_request=request, prompt=prompt, version=version, base=base)
     return request
 
 
@@ -50,7 +52,7 @@ def make_run(workspace: Workspace, prompt: Prompt, change_request: ChangeRequest
         suite = Suite.objects.create(workspace=workspace, prompt=prompt, dataset=dataset, name=f"suite {now}")
         fields = {"state": Run.State.DONE, "started_at": now, "finished_at": now, **fields}
         run = Run.objects.create(
-            workspace=workspace, suite=suite, suite_version=1, dataset_version=1, assertions=[], pass_threshold=0,
+            workspace=workspace, suite=suite, suite_version=1, dataset=dataset, dataset_version=1, assertions=[], pass_threshold=0,
             repeats=1, change_request=fields.pop("change_request", change_request), **fields
         )  # fmt: skip
         model = factories.make_model(factories.make_connection(workspace, name=f"c {now}"), name="canary-model-name")

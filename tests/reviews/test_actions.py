@@ -95,6 +95,7 @@ def test_nobody_is_asked_where_people_are_not_required(make_run, change_request)
 
 
 def test_a_first_promotion_passes_because_nothing_is_live(make_run, change_request):
+    change_request.items.update(base=None)
     run_finished.send(sender=Run, run=make_run(make_answers(), baseline=False))
     check = people_check(change_request)
     assert (check.status, check.summary) == ("passed", "Nothing is live yet, so there is nothing to compare with")

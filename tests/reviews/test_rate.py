@@ -73,6 +73,15 @@ def test_a_double_click_is_stored_once(client_of, queue, ana):
     assert Rating.objects.count() == 1
 
 
+def test_a_second_tab_is_told_that_the_first_answer_stands(client_of, queue, ana):
+    client = client_of(ana)
+    first, second = (client.get(page_of(queue)).content.decode() for _ in range(2))
+    answer(client, queue, "tie", first)
+    page = answer(client, queue, "b", second).content.decode()
+    assert "the earlier answer stands" in page
+    assert Rating.objects.get().answer == "tie"
+
+
 def test_an_unknown_answer_is_refused_in_words(client_of, queue, ana):
     response = answer(client_of(ana), queue, "c")
     assert response.status_code == 422

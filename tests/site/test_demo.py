@@ -23,7 +23,7 @@ from apps.experiments.models import Case, Dataset, Output, Run, Score
 from apps.llm.models import Call, Connection
 from apps.llm.practice_provider import process
 from apps.notices.models import Notification
-from apps.prompts import boards, policy
+from apps.prompts import boards
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews import assignment, results
 from apps.reviews.models import Queue, Rating
@@ -233,7 +233,7 @@ def test_one_better_version_waits_with_its_tests_passed(waiting: ChangeRequest) 
     assert checks["tests"].status == "passed"
     assert "better on" in checks["tests"].summary
     assert checks["people"].status == "pending"
-    standing = policy.standing(waiting, boards.live_for(waiting))
+    standing = boards.standing_of(waiting)
     assert not standing.conflicts
     assert not standing.may_apply
 

@@ -1,4 +1,3 @@
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -44,19 +43,20 @@ def invite_member(
         raise Conflict(f"{email} is already a member.")
     now = timezone.now()
     workspace.invitations.waiting().filter(email=email).update(revoked_at=now)
-    token = secrets.token_urlsafe(32)
-    invitation = Invitation.objects.create(
+    invitation = Invitation(
         workspace=workspace,
         email=email,
         roles=roles,
         environments=environments,
         team=team,
-        token_hash=hash_of(token),
         invited_by=acting_user,
         created_at=now,
         expires_at=now + VALID_FOR,
     )
-    tasks.send_invitation.delay_on_commit(invitation_id=invitation.pk, token=token)
+    token = invitation.token()
+    invitation.token_hash = hash_of(token)
+    invitation.save(force_insert=True)
+    tasks.send_invitation.delay_on_commit(invitation_id=invitation.pk)
     audit.record(workspace=workspace, actor=acting_user, verb="invited", target=invitation, after=invitation.details())
     return invitation, token
 

@@ -1,13 +1,12 @@
 from datetime import datetime
 from typing import Any, Self
 
-import pgtrigger
 from django.db import models
 
 from apps.accounts.models.keys import ApiKey
 from apps.accounts.models.users import User
 from apps.accounts.models.workspaces import Workspace
-from apps.core import canonical
+from apps.core import append_only, canonical
 
 RECENT = 500
 
@@ -67,7 +66,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["workspace", "target_type", "target_id"], name="audit_by_target"),
             models.Index(fields=["workspace", "at"], name="audit_by_time"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.number} {self.actor_name} {self.verb} {self.target_name}"

@@ -1,4 +1,6 @@
-from datetime import datetime
+import secrets
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -7,9 +9,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from apps.accounts.models.users import User
 from apps.accounts.rights import Right, Role, rights_of
+
+MAIL_ATTEMPTS = 8
+MAIL_GRACE = timedelta(minutes=1)
 
 
 def check_time_zone(value: str) -> None:
@@ -133,8 +139,21 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         """Return what was neither used nor withdrawn, expired ones included."""
         return self.filter(accepted_at=None, revoked_at=None)
 
+    def waiting_for_mail(self, now: datetime) -> Self:
+        """Return the open ones whose link nobody mailed and nobody is mailing right now."""
+        free = models.Q(mail_lease_until=None) | models.Q(mail_lease_until__lt=now)
+        return self.open(now).filter(free, mailed_at=None, mail_attempts__lt=MAIL_ATTEMPTS)
+
+    def overdue(self, now: datetime) -> Self:
+        """Return what its own task should have mailed by now."""
+        return self.filter(created_at__lt=now - MAIL_GRACE)
+
     def newest_first(self) -> Self:
         return self.select_related("team", "invited_by").order_by("-created_at", "-id")
+
+
+def new_nonce() -> str:
+    return secrets.token_urlsafe(32)
 
 
 class Invitation(models.Model):
@@ -145,12 +164,16 @@ class Invitation(models.Model):
     roles = ArrayField(models.CharField(max_length=20, choices=Role.choices))
     environments = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     team = models.ForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    nonce = models.CharField(max_length=43, unique=True, default=new_nonce)
     token_hash = models.CharField(max_length=64, unique=True)
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    mail_lease_until = models.DateTimeField(null=True, blank=True)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
 
     objects = InvitationQuerySet.as_manager()
 
@@ -166,9 +189,22 @@ class Invitation(models.Model):
                 condition=models.Q(accepted_at=None) | models.Q(revoked_at=None), name="invitation_one_end"
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(accepted_at=None, revoked_at=None, mailed_at=None),
+                name="invitation_waiting_mail",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.email} to {self.workspace}"
+
+    def token(self) -> str:
+        """Return what the link carries. It is stored nowhere: without SECRET_KEY the row does not give it away."""
+        facts = f"{self.workspace_id}:{self.email}:{self.nonce}"
+        digest = salted_hmac("apps.accounts.invitation", facts, algorithm="sha256").digest()
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     @property
     def role_names(self) -> list[str]:

@@ -58,7 +58,13 @@ CREATE TABLE costs_charge (
     )
 ) PARTITION BY RANGE (id);
 CREATE INDEX charge_newest ON costs_charge (workspace_id, id DESC);
+CREATE FUNCTION costs_refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'The ledger keeps its charges: % is not truncated', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON costs_charge EXECUTE FUNCTION costs_refuse_truncate();
 """
+NO_CHARGE = "DROP TABLE costs_charge; DROP FUNCTION costs_refuse_truncate()"
 
 
 def make_partitions(apps, schema_editor):
@@ -155,7 +161,7 @@ class Migration(migrations.Migration):
         ),
         migrations.SeparateDatabaseAndState(
             database_operations=[
-                migrations.RunSQL(CHARGE, 'DROP TABLE costs_charge'),
+                migrations.RunSQL(CHARGE, NO_CHARGE),
             ],
             state_operations=[
                 migrations.CreateModel(
@@ -259,6 +265,10 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='price',
             trigger=pgtrigger.compiler.Trigger(name='closed_once', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."valid_to" IS NOT NULL AND OLD."valid_to" IS DISTINCT FROM (NEW."valid_to"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='35c84e1bdc7991337f8931171a3865a8c27fff7c', operation='UPDATE', pgid='pgtrigger_closed_once_040e2', table='costs_price', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='price',
+            trigger=pgtrigger.compiler.Trigger(name='no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'append_only: % cannot be truncated', TG_TABLE_NAME;", hash='27d2ecd5f265546812458b9877398854c2d8ff23', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_no_truncate_c1de9', table='costs_price', when='BEFORE')),
         ),
         migrations.RunPython(make_partitions, migrations.RunPython.noop),
     ]

@@ -130,7 +130,9 @@ def remove_case(*, case: Case, acting_user: User) -> None:
 
 
 def _locked(dataset: Dataset) -> Dataset:
-    locked = Dataset.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=dataset.pk)
+    # Not the whole row: a suite that names it and waits for the audit chain must be able to commit meanwhile.
+    rows = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("workspace")
+    locked = rows.get(pk=dataset.pk)
     if locked.archived_at:
         raise DomainError("This dataset is archived.")
     return locked

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.models import User
 from apps.core.errors import Conflict, DomainError
-from apps.experiments import asking, reporting, tasks
+from apps.experiments import asking, attempts, reporting, tasks
 from apps.experiments.models import Case, Output, Run, RunArm, Suite
 from apps.experiments.signals import run_finished
 from apps.llm.models import Model
@@ -55,6 +55,7 @@ def start_run(
         workspace=suite.workspace,
         suite=suite,
         suite_version=suite.version,
+        dataset=suite.dataset,
         dataset_version=suite.dataset.version,
         assertions=suite.assertions,
         pass_threshold=suite.pass_threshold,
@@ -131,8 +132,8 @@ def cancel_run(*, run: Run, acting_user: User) -> Run:
     run = _loaded(run)
     if not changed:
         raise Conflict(f"This run is already {run.get_state_display().lower()}.")
-    reporting.report_run(run)
     run_finished.send(sender=Run, run=run)
+    reporting.report_run(run)
     audit.record(workspace=run.workspace, actor=acting_user, verb="cancelled", target=run)
     return run
 
@@ -143,7 +144,7 @@ def resume_run(*, run: Run, acting_user: User) -> Run:
 
     Raises Conflict while the run is active and DomainError when nothing is missing.
     """
-    locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+    locked = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
     if locked.is_active:
         raise Conflict("This run is still going on.")
     missing = Output.objects.filter(run=locked).exclude(state=Output.State.DONE)
@@ -172,15 +173,18 @@ def _loaded(run: Run) -> Run:
 def start_change_request_tests(*, change_request: ChangeRequest, acting_user: User) -> list[Run]:
     """Run every suite of the request's prompts: the version asked for against what is live. Reports the check `tests`.
 
-    A suite that cannot be run is reported with the reason; the others run.
+    A suite that cannot be run is reported with the reason; the others run. Raises Conflict for a request that is closed.
     """
+    change_request = reporting.locked(change_request)
+    if not change_request.is_waiting:
+        raise Conflict(f"This request is already {change_request.get_state_display().lower()}.")
     items = {item.prompt_id: item for item in change_request.items.select_related("version", "base")}
     runs: list[Run] = []
     problems: dict[int, str] = {}
     for suite in reporting.suites_of(change_request):
         item = items[suite.prompt_id]
         arms = [Arm(item.version)]
-        if item.base and item.base.version.pk != item.version_id:
+        if item.base and attempts.Sides.of(item).live is not None:
             arms.append(Arm(item.base.version, RunArm.Role.BASELINE))
         try:
             runs.append(start_run(suite=suite, arms=arms, acting_user=acting_user, change_request=change_request))

@@ -55,7 +55,8 @@ def update_suite(
 
     Raises Conflict when somebody changed it since `version`, else as `create_suite`.
     """
-    locked = Suite.objects.select_for_update(of=("self",)).select_related("workspace", "prompt").get(pk=suite.pk)
+    rows = Suite.objects.select_for_update(of=("self",), no_key=True).select_related("workspace", "prompt")
+    locked = rows.get(pk=suite.pk)
     if locked.version != version:
         raise Conflict("Somebody changed this suite while you edited it. Look at it again.")
     _require_one_workspace(locked.prompt, dataset)

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
-from apps.experiments.models.datasets import Case, Suite
+from apps.experiments.models.datasets import Case, Dataset, Suite
 from apps.llm.models import Call, Model
 from apps.prompts.models import ChangeRequest, Version
 
@@ -21,12 +21,21 @@ class RunQuerySet(models.QuerySet["Run"]):
     def done(self) -> Self:
         return self.filter(state=Run.State.DONE)
 
+    def about(self, candidate: int, live: int | None) -> Self:
+        """Keep runs that tried this version against that one, or against nothing."""
+        arms = RunArm.objects.filter(run=models.OuterRef("pk"))
+        against = arms.filter(role=RunArm.Role.BASELINE)
+        return self.filter(
+            models.Exists(arms.filter(role=RunArm.Role.CANDIDATE, version=candidate)),
+            ~models.Exists(against) if live is None else models.Exists(against.filter(version=live)),
+        )
+
     def newest_first(self) -> Self:
         return self.order_by("-id")
 
     def with_names(self) -> Self:
-        """Load what a line about a run shows: its suite, prompt, starter and arms."""
-        return self.select_related("suite__prompt", "suite__dataset", "started_by", "change_request").prefetch_related(
+        """Load what a line about a run shows: its suite, prompt, dataset, starter and arms."""
+        return self.select_related("suite__prompt", "dataset", "started_by", "change_request").prefetch_related(
             "arms__version__prompt", "arms__model"
         )
 
@@ -51,6 +60,7 @@ class Run(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="runs")
     suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="runs")
     suite_version = models.PositiveIntegerField()
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="runs")
     dataset_version = models.PositiveIntegerField()
     assertions = models.JSONField()
     pass_threshold = models.DecimalField(max_digits=4, decimal_places=3)

@@ -139,7 +139,7 @@ def run_export(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
 def run_case(request: HttpRequest, run_id: int, case_id: int) -> HttpResponse:
     """Show what each version answered to one case, side by side."""
     run = _run(request, run_id)
-    case = get_object_or_404(Case, pk=case_id, dataset=run.suite.dataset_id)
+    case = get_object_or_404(Case.objects.filter(outputs__run=run).distinct(), pk=case_id)
     columns = tables.answers(run, case)
     for column in columns:
         column["messages"] = asking.messages(column["arm"].version, case.inputs)

@@ -13,6 +13,7 @@ from apps.core import text
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
+from apps.costs.models import Purpose
 from apps.prompts import actions, boards, diffs
 from apps.prompts.forms import ChangeRequestForm, CommentForm, ReviewForm
 from apps.prompts.models import ChangeRequest, Dossier
@@ -31,7 +32,9 @@ def change_request_list(request: HttpRequest) -> HttpResponse:
     closed = request.workspace.change_requests.exclude(state__in=ChangeRequest.WAITING)
     context = {
         "waiting": boards.waiting_requests(request.membership, limit=100),
-        "closed": closed.select_related("environment", "author").order_by("-closed_at", "-id")[:100],
+        "closed": closed.select_related("environment", "author")
+        .prefetch_related("items__prompt", "items__version")
+        .order_by("-closed_at", "-id")[:100],
     }
     return page(request, "prompts/change_request_list.html", context)
 
@@ -51,7 +54,12 @@ def change_request_new(request: HttpRequest, prompt_id: int) -> HttpResponse:
         else:
             return redirect("change_request_detail", workspace=request.workspace.slug, number=made.number)
     status = 422 if request.method == "POST" else 200
-    context = {"form": form, **frame(request, prompt, "")}
+    context = {
+        "form": form,
+        "waiting": boards.waiting_requests(request.membership, prompt=prompt),
+        "environments": boards.environments_of(request.workspace),
+        **frame(request, prompt, ""),
+    }
     return page(request, "prompts/change_request_new.html", context, status=status)
 
 
@@ -63,7 +71,11 @@ def _asked(request: HttpRequest) -> int:
 @requires(Right.VIEW)
 def change_request_detail(request: HttpRequest, number: int) -> HttpResponse:
     found = find_request(request, number)
-    return page(request, "prompts/change_request_detail.html", _context(request, found), fragment="standing")
+    response = page(request, "prompts/change_request_detail.html", _context(request, found), fragment="standing")
+    if request.htmx:
+        # The evidence cards come from other rooms: they look again when the strip does.
+        response["HX-Trigger"] = "galley:evidence"
+    return response
 
 
 def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
@@ -84,6 +96,7 @@ def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
         "may_review": found.is_waiting and request.membership.may(Right.REVIEW),
         "own_work": not found.environment.allows_self_approval and user.pk in found.author_ids,
         "may_promote": found.is_waiting and request.membership.may_promote(found.environment.name),
+        "may_edit": request.membership.may(Right.EDIT),
         "may_withdraw": found.is_waiting and found.author_id == user.pk,
         "is_running": any(check.check and check.check.status == "pending" for check in standing.checks),
         "has_dossier": hasattr(found, "dossier"),
@@ -93,15 +106,24 @@ def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
 def _item(request: HttpRequest, item: Any) -> dict[str, Any]:
     """Collect the diff against live, the newer version if there is one, and what both cost per call."""
     before = item.base.version if item.base else None
-    spent = spend.by_version(request.workspace.pk, item.prompt_id)
+    by_purpose = {
+        purpose: spend.by_version(request.workspace.pk, item.prompt_id, purpose)
+        for purpose in (Purpose.PRODUCTION, Purpose.EVALUATION)
+    }
     newest = item.prompt.versions.newest_first().first()
     return {
         "item": item,
         "before": before,
         "diff": diffs.between(before, item.version),
         "newer": newest if newest.number > item.version.number else None,
-        "spend_before": spent.get(before.pk) if before else None,
-        "spend_after": spent.get(item.version_id),
+        "money": [
+            {
+                "label": purpose.label,
+                "before": spent.get(before.pk) if before else None,
+                "after": spent.get(item.version_id),
+            }
+            for purpose, spent in by_purpose.items()
+        ],
     }
 
 

@@ -36,9 +36,8 @@ def deployment_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
 
 
 def _undo(request: HttpRequest, live: Deployment) -> dict[str, object]:
-    """Find what one click would put back: the newest earlier state with another version."""
-    earlier = Deployment.objects.filter(prompt=live.prompt_id, environment=live.environment_id, pk__lt=live.pk)
-    to = earlier.exclude(arms__version=live.version).newest_first().loaded().first()
+    """Offer what one click would put back."""
+    to = boards.undo_target(live)
     may = request.membership.may_promote(live.environment.name)
     return {"live": live, "to": to, "may": may and to is not None}
 

@@ -17,10 +17,8 @@ from apps.llm.models import Model
 from apps.prompts import actions, boards, rendering, variables
 from apps.prompts.forms import read_draft
 from apps.prompts.models import Draft, Prompt
-from apps.prompts.templates import FORMATS
+from apps.prompts.templates import FORMATS, as_text
 from apps.prompts.views.prompts import find, frame
-
-BLANK = {"role": "user", "content": ""}
 
 
 @require_GET
@@ -54,7 +52,7 @@ def draft_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
 def _change_messages(rows: list[dict[str, str]], op: str) -> None:
     verb, _, index = op.partition(":")
     if verb == "add":
-        rows.append(dict(BLANK))
+        rows.append({"role": "assistant" if rows[-1]["role"] == "user" else "user", "content": ""})
     elif verb == "remove" and index.isdigit() and int(index) < len(rows) > 1:
         del rows[int(index)]
 
@@ -113,7 +111,7 @@ def _context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
     return {
         **frame(request, draft.prompt, "draft"),
         "draft": draft,
-        "contract": contract,
+        "contract": [{**variable, "default_text": _default_text(variable)} for variable in contract],
         "problem": problem or preview_problem,
         "preview": preview,
         "tokens": rendering.approximate_tokens(preview or draft.messages),
@@ -125,6 +123,10 @@ def _context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
         "others": draft.prompt.drafts.exclude(pk=draft.pk).select_related("author"),
         "live": boards.live_of(draft.prompt),
     }
+
+
+def _default_text(variable: variables.Variable) -> str:
+    return "" if variable.get("default") is None else as_text(variable["default"])
 
 
 def _contract(draft: Draft) -> tuple[list[variables.Variable], str]:

@@ -7,7 +7,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
-from apps.core.htmx import HttpRequest, page
+from apps.accounts.views.frame import settings_page
+from apps.core.htmx import HttpRequest
 from apps.prompts import actions, boards
 from apps.prompts.forms import PolicyForm
 
@@ -16,7 +17,7 @@ from apps.prompts.forms import PolicyForm
 @requires(Right.ADMIN)
 def environment_list(request: HttpRequest) -> HttpResponse:
     context = {"environments": boards.environments_of(request.workspace)}
-    return page(request, "prompts/environment_list.html", context)
+    return settings_page(request, "prompts/environment_list.html", context, here="environment_list")
 
 
 @require_http_methods(["GET", "POST"])
@@ -29,4 +30,5 @@ def environment_edit(request: HttpRequest, name: str) -> HttpResponse:
         messages.success(request, f"The policy of {environment.name} is changed.")
         return redirect("environment_list", workspace=request.workspace.slug)
     status = 422 if request.method == "POST" else 200
-    return page(request, "prompts/environment_edit.html", {"environment": environment, "form": form}, status=status)
+    context = {"environment": environment, "form": form}
+    return settings_page(request, "prompts/environment_edit.html", context, here="environment_list", status=status)

@@ -16,6 +16,7 @@ from apps.core import charts
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
+from apps.costs.models import Purpose
 from apps.prompts import actions, boards, snippets, variables
 from apps.prompts.forms import PromptForm
 from apps.prompts.models import Deployment, Prompt, Version
@@ -61,7 +62,7 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
         "folder": folder,
         "folders": boards.folders_of(request.workspace),
         "environments": boards.environments_of(request.workspace),
-        "waiting": [] if query else boards.waiting_requests(request.membership, limit=5),
+        "waiting": [] if query else [one for one in boards.waiting_requests(request.membership) if one.mine][:5],
     }
     return page(request, "prompts/prompt_list.html", context, fragment="table")
 
@@ -93,7 +94,7 @@ def prompt_detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
         "live": live,
         "shown": shown,
         "versions": versions,
-        "spend": spend.by_version(request.workspace.pk, prompt.pk),
+        "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
         "waiting": boards.waiting_requests(request.membership, prompt=prompt),
         "timeline": boards.timeline(prompt),
         "has_draft": prompt.drafts.filter(author=request.user).exists(),

@@ -8,8 +8,10 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
 from apps.core import text
+from apps.core.errors import Conflict
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
+from apps.costs.models import Purpose
 from apps.prompts import actions, boards, diffs
 from apps.prompts.models import Deployment, Environment, Prompt, Version
 from apps.prompts.views.prompts import find, frame
@@ -28,7 +30,7 @@ def version_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
         **frame(request, prompt, "versions"),
         "versions": prompt.versions.select_related("author").newest_first()[:200],
         "live": boards.live_of(prompt),
-        "spend": spend.by_version(request.workspace.pk, prompt.pk),
+        "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
     }
     return page(request, "prompts/version_list.html", context)
 
@@ -85,6 +87,10 @@ def _number(request: HttpRequest, name: str) -> int:
 def version_restore(request: HttpRequest, prompt_id: int, number: int) -> HttpResponse:
     prompt = find(request, prompt_id)
     version = find_version(prompt, number)
-    actions.open_draft(prompt=prompt, acting_user=request.user, start_from=version)
-    messages.success(request, f"Your draft starts from version {number}.")
+    try:
+        actions.open_draft(prompt=prompt, acting_user=request.user, start_from=version)
+    except Conflict as error:
+        messages.warning(request, error.message)
+    else:
+        messages.success(request, f"Your draft starts from version {number}.")
     return redirect("draft_edit", workspace=request.workspace.slug, prompt_id=prompt.pk)

@@ -2,17 +2,16 @@ from datetime import UTC, datetime
 from typing import Self
 from uuid import uuid4
 
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
+from apps.core import append_only
 from apps.experiments.models import Output, Run
 from apps.prompts.models import ChangeRequest
 
-APPEND_ONLY = pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
 # A slot that nobody holds has been free since long ago. Not -infinity: the driver cannot read that back.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,7 +44,7 @@ class RubricVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rubric", "number"], name="rubric_version_number_once")]
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.rubric.name} {self.number}"
@@ -66,6 +65,10 @@ class QueueQuerySet(models.QuerySet["Queue"]):
             wanted=models.Count("items__slots", filter=kept),
             done=models.Count("items__slots", filter=kept & Q(items__slots__done_at__isnull=False)),
         )
+
+    def rated(self) -> Self:
+        """Keep queues with at least one rating that counts."""
+        return self.filter(models.Exists(Slot.objects.filter(queue=models.OuterRef("pk"), done_at__isnull=False)))
 
     def newest_first(self) -> Self:
         return self.order_by("-id")
@@ -95,6 +98,7 @@ class Queue(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
+    set_aside = models.BooleanField(default=False, help_text="Closed because the request asks for something else.")
 
     objects = QueueQuerySet.as_manager()
 
@@ -109,6 +113,7 @@ class Queue(models.Model):
                 condition=Q(state="open", closed_at=None) | Q(state="closed", closed_at__isnull=False),
                 name="queue_closed_or_not",
             ),
+            models.CheckConstraint(condition=Q(set_aside=False) | Q(state="closed"), name="queue_set_aside_is_closed"),
         ]
 
     def __str__(self) -> str:
@@ -215,7 +220,7 @@ class Lease(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return str(self.token)

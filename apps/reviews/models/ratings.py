@@ -6,7 +6,27 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.reviews.models.queues import APPEND_ONLY, Item, Queue, RubricVersion, Slot
+from apps.core import append_only
+from apps.reviews.models.queues import Item, Queue, RubricVersion, Slot
+
+# What a rating says is what its newest revision says, and it says it of what was shown: whoever writes, and how.
+# Deferred, because the rating and its revision are two statements of one transaction.
+AS_REVISED = """
+IF EXISTS (
+  SELECT FROM reviews_rating AS rating
+  LEFT JOIN LATERAL (
+    SELECT verdict, answer, comment FROM reviews_ratingrevision
+    WHERE rating_id = rating.id ORDER BY number DESC LIMIT 1) AS newest ON true
+  WHERE rating.id = NEW.id
+    AND (rating.verdict, rating.answer, rating.comment) IS DISTINCT FROM (newest.verdict, newest.answer, newest.comment)
+) THEN
+  RAISE EXCEPTION 'Cannot keep a rating that differs from its newest revision';
+END IF;
+RETURN NULL;
+"""
+NO_TRUNCATE = next(trigger for trigger in append_only.TRIGGERS if trigger.name == append_only.TRUNCATE_GUARD)
+FIXED = ("item_id", "rater_id", "rubric_version_id", "shown_left", "idempotency_key")
+LOOSENED = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in FIXED)
 
 
 class Side(models.TextChoices):
@@ -67,7 +87,24 @@ class Rating(models.Model):
                 name="rating_counted_in_a_slot",
             ),
         ]
-        triggers = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+            NO_TRUNCATE,
+            pgtrigger.Protect(
+                name="fixed",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    f"{LOOSENED} OR (OLD.counted AND (NOT NEW.counted OR OLD.slot_id IS DISTINCT FROM NEW.slot_id))"
+                ),
+            ),
+            pgtrigger.Trigger(
+                name="as_revised",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                timing=pgtrigger.Deferred,
+                func=AS_REVISED,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rater}: {self.get_verdict_display()}"
@@ -85,7 +122,7 @@ class RatingRevision(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rating", "number"], name="rating_revision_number_once")]
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"Revision {self.number} of rating {self.rating_id}"
@@ -110,7 +147,7 @@ class Skip(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "rater"], name="skip_once")]
-        triggers = [APPEND_ONLY]
+        triggers = append_only.TRIGGERS
 
     def __str__(self) -> str:
         return f"{self.rater}: {self.get_reason_display()}"
