@@ -1,7 +1,9 @@
 """The dossier: what was known when something went live, frozen with its hash."""
 
+from datetime import datetime
 from typing import Any
 
+from apps.accounts.models import User
 from apps.core import canonical
 from apps.costs import spend
 from apps.costs.models import Purpose
@@ -10,7 +12,7 @@ from apps.prompts.models import ChangeRequest, ChangeRequestItem
 from apps.prompts.policy import Standing
 
 
-def compose(request: ChangeRequest, standing: Standing) -> dict[str, Any]:
+def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, now: datetime) -> dict[str, Any]:
     """Collect diff, checks with evidence, decisions and discussion as they stand now (JSON values only)."""
     return {
         "number": request.number,
@@ -20,6 +22,8 @@ def compose(request: ChangeRequest, standing: Standing) -> dict[str, Any]:
         "policy": request.environment.policy,
         "author": str(request.author),
         "opened_at": request.created_at.isoformat(),
+        "promoted_by": str(promoted_by),
+        "promoted_at": now.isoformat(),
         "content_hash": standing.content_hash,
         "items": [_item(item) for item in request.items.select_related("prompt", "version").order_by("prompt_id")],
         "checks": [
@@ -61,6 +65,7 @@ def _item(item: ChangeRequestItem) -> dict[str, Any]:
         "content_hash": item.version.content_hash,
         "summary": diff.sentence,
         "messages": [[message.role, message.status, message.pieces] for message in diff.messages],
+        "content": {"before": before.content() if before else None, "after": item.version.content()},
         "settings": [[name, old, new] for name, old, new in diff.rows],
         "spend": [
             {

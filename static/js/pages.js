@@ -16,6 +16,10 @@
 
   window.galleyNonce = () => document.getElementById("plotly.js-style-global")?.nonce || "";
 
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) window.print();
+  });
+
   async function copy(button) {
     const source = button.dataset.copy ? document.querySelector(button.dataset.copy)
       : button.closest(".g-copy")?.querySelector("code");

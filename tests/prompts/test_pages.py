@@ -1,9 +1,12 @@
+import html
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User, Workspace
-from apps.prompts import actions
+from apps.prompts import actions, boards, snippets
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from tests import factories
 from tests.conftest import ClientOf
@@ -315,3 +318,62 @@ def test_the_request_list_needs_as_many_queries_for_ten_as_for_one(
         )
     with django_assert_max_num_queries(24):
         page_of_paula.get(url("change_request_list", workspace))
+
+
+@pytest.mark.parametrize("format", ["mustache", "fstring", "jinja"])
+def test_the_python_to_copy_fills_what_is_live(
+    page_of_paula: Client, workspace: Workspace, prompt: Prompt, paula: User, environments: dict[str, Environment],
+    format: str,
+) -> None:  # fmt: skip
+    text = {"mustache": "Hi {{name}}", "fstring": "Hi {name}", "jinja": "Hi {{ name }}"}[format]
+    variable = {
+        "name": "name",
+        "type": "string",
+        "required": True,
+        "default": None,
+        "example": "Ines",
+        "description": "",
+    }
+    version = factories.make_version(
+        prompt, paula, messages=[{"role": "user", "content": text}], format=format, variables=[variable]
+    )
+    actions.deploy(version=version, environment=environments["dev"], actor=paula, replaces=None)
+    made = snippets.snippets(base_url="http://x", name="a", environment="dev", format=format, values={"name": "Ines"})
+    lines = made[1].text.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("values"))
+    code = "\n".join([*(line for line in lines if line.startswith(("import", "from"))), *lines[start:]])
+    names: dict[str, object] = {"prompt": {"messages": version.messages}}
+    exec(code, names)
+    assert names["messages"] == [{"role": "user", "content": "Hi Ines"}]
+    assert page_of_paula.get(url("prompt_use", workspace, prompt_id=prompt.pk)).status_code == 200
+
+
+def test_an_undo_never_offers_what_was_undone(
+    page_of_paula: Client, version: Version, better: Version, paula: User, environments: dict[str, Environment]
+) -> None:
+    dev = environments["dev"]
+    zero = factories.make_version(version.prompt, paula, message="zero", model_config={"model": "z"})
+    start = actions.deploy(version=zero, environment=dev, actor=paula, replaces=None)
+    first = actions.deploy(version=version, environment=dev, actor=paula, replaces=start)
+    second = actions.deploy(version=better, environment=dev, actor=paula, replaces=first)
+    undone = actions.roll_back(
+        prompt=version.prompt, environment=dev, to=first, replaces=second, actor=paula, reason="Curt."
+    )
+    assert boards.undo_target(second) == first
+    assert boards.undo_target(undone) == start
+
+
+def test_examples_of_several_lines_and_empty_defaults_survive_an_autosave(page_of_paula: Client, draft: Draft) -> None:
+    fields = {"variable": "name", "variable-0-example": "Dear\r\nInes", "variable-0-empty-default": "on"}
+    post_draft(page_of_paula, draft, "Hi {{name}}", **fields)
+    kept = Draft.objects.get().variables[0]
+    assert (kept["example"], kept["default"]) == ("Dear\nInes", "")
+
+
+@pytest.mark.parametrize("text", ["plain", "  two spaces before", "\nnewline first", "\n\n  both {{name}}\n"])
+def test_the_editor_holds_the_text_exactly_as_it_was_saved(page_of_paula: Client, draft: Draft, text: str) -> None:
+    post_draft(page_of_paula, draft, text)
+    page = page_of_paula.get(url("draft_edit", draft.prompt.workspace, prompt_id=draft.prompt_id)).content.decode()
+    found = re.search(r'<textarea[^>]*name="content"[^>]*>(.*?)</textarea>', page, re.DOTALL)
+    # A browser drops the first newline of a textarea, and nothing else.
+    assert found and html.unescape(found[1]).removeprefix("\n") == text

@@ -65,7 +65,7 @@ CANARIES = [
     r"\bv[12]\b",
     r"(?i)version [12]\b",
     r"practice",
-    r"700\d{4}",
+    r"\b700\d{4}\b",
     r"0\.7\b",
     r"flipped",
     r"(?i)latency",

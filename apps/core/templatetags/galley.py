@@ -117,6 +117,18 @@ def ago(moment: datetime | None) -> SafeString:
 
 
 @register.filter
+def in_textarea(text: str) -> str:
+    """Put a text into a <textarea> exactly: browsers drop one newline after the tag, so one stands before the text."""
+    return f"\n{text}"
+
+
+@register.filter
+def from_iso(text: str | None) -> datetime | None:
+    """Read a moment that was frozen as text, so that `date` can show it in the workspace's zone."""
+    return datetime.fromisoformat(text).astimezone(timezone.get_current_timezone()) if text else None
+
+
+@register.filter
 def highlight_variables(text: Any, known: Iterable[str] | None = None) -> SafeString:
     """Escape the text, then mark each {{variable}}; one that is not among `known` is marked as unknown."""
     names = None if known is None else set(known)

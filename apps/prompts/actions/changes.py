@@ -267,7 +267,7 @@ def promote_change_request(*, change_request: ChangeRequest, acting_user: User, 
         )
         for item in items
     ]
-    body = dossiers.compose(request, standing)
+    body = dossiers.compose(request, standing, promoted_by=acting_user, now=timezone.now())
     Dossier.objects.create(change_request=request, body=body, hash=dossiers.digest(body))
     _close(request, ChangeRequest.State.APPLIED)
     _tell_author(request, acting_user)

@@ -113,15 +113,24 @@ def _shown(live: list[Deployment], versions: list[Version]) -> Version | None:
 @requires(Right.VIEW)
 def prompt_use(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
-    version = prompt.versions.newest_first().first()
-    top = request.workspace.environments.ranked().last()
+    environments = boards.environments_of(request.workspace)
+    live = {deployment.environment.name: deployment.version for deployment in boards.live_of(prompt)}
+    highest = next((place.name for place in reversed(environments) if place.name in live), "production")
+    chosen = request.GET.get("environment", highest)
+    version = live.get(chosen)
     context = {
         **frame(request, prompt, "use"),
         "version": version,
+        "chosen": chosen,
+        "places": [
+            {"label": place.name, "url": f"?environment={place.name}", "active": place.name == chosen}
+            for place in environments
+        ],
         "snippets": snippets.snippets(
             base_url=settings.PUBLIC_URL,
             name=prompt.name,
-            environment=top.name if top else "production",
+            environment=chosen,
+            format=version.format if version else "mustache",
             values=variables.example_values(version.variables) if version else {},
         ),
     }
