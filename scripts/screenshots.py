@@ -126,7 +126,7 @@ def empty(browser: Browser, desk) -> None:
     page.get_by_label("Name").fill("Nadia New")
     page.get_by_label("Password").first.fill("a-long-first-password")
     take(page, "sign-up-1440-light")
-    page.get_by_role("button").filter(has_text="ign up").first.click()
+    page.get_by_role("button", name="Make the account").click()
     page.wait_for_url("**/w/**")
     for room in ("prompts/", "experiments/", "reviews/queues/", "spend/", "models/", "inbox/"):
         page.goto(f"{desk.url}/w/empty/{room}")

@@ -11,7 +11,7 @@ from django.urls import reverse
 from apps.accounts.models import Membership
 from apps.core.errors import DomainError
 from apps.costs.models import Purpose
-from apps.experiments import asking, assertions, results
+from apps.experiments import asking, assertions, faults, results
 from apps.experiments.leases import MAX_ATTEMPTS, Claim
 from apps.experiments.models import Case, Output, Run, RunArm
 from apps.experiments.results import Result
@@ -101,10 +101,11 @@ class Asker:
             return _failure(job.claim, error)
         except DomainError as error:
             return _refusal(job.claim, REFUSED, error.message)
-        except Exception as error:
+        except Exception:
             # The worker's edge: one broken output must not hold its thread, and the log has the trace.
-            logger.exception("output %s could not be asked for", job.claim.output_id)
-            return _again(job.claim, type(error).__name__, str(error))
+            reference = faults.new_id()
+            logger.exception("fault %s: output %s could not be asked for", reference, job.claim.output_id)
+            return _again(job.claim, faults.OURS, faults.words(reference))
         return self._judged(answer, job.case)
 
     def _answer(self, job: Job) -> Result:
@@ -128,10 +129,11 @@ class Asker:
         subject = assertions.Subject(result.text, case.inputs, case.expected)
         try:
             result.outcome = assertions.judge(self.run.assertions, subject, case_threshold=self.case_threshold)
-        except Exception as error:
+        except Exception:
             # The worker's edge: the answer is kept with its call, so a resumed run judges it again and buys nothing.
-            logger.exception("output %s could not be judged", result.claim.output_id)
-            words = f"Its assertions could not be checked ({type(error).__name__})."
+            reference = faults.new_id()
+            logger.exception("fault %s: output %s could not be judged", reference, result.claim.output_id)
+            words = f"The answer came in, but its assertions could not be checked. {faults.words(reference)}"
             return Result(
                 result.claim, Output.State.FAILED, call_id=result.call_id, error_kind=UNJUDGED, error_message=words
             )

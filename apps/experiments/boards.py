@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from apps.accounts.models import Workspace
+from apps.core import formats
 from apps.experiments import figures, reporting
 from apps.experiments.models import Case, Dataset, Output, Run, RunArm, Suite
 from apps.prompts.models import Deployment, Prompt, Version
@@ -126,6 +127,21 @@ def _live_version(prompt: Prompt) -> Version | None:
     current = Deployment.objects.current().filter(prompt=prompt).select_related("environment")
     newest = current.prefetch_related("arms__version").order_by("-environment__rank").first()
     return newest.version if newest else None
+
+
+def ensure_figures(run: Run) -> None:
+    """Give a run that ended without figures (it was cancelled) those of what had come in; nothing is stored."""
+    if run.summary is None:
+        run.summary = figures.summary(run)
+
+
+def part_sentence(run: Run) -> str:
+    """Return how far a run came that ended before its last answer; nothing for one that is done."""
+    if run.state not in (Run.State.CANCELLED, Run.State.FAILED):
+        return ""
+    counts = figures.progress(run)
+    ending = "Cancelled" if run.state == Run.State.CANCELLED else "Stopped"
+    return f"{ending} after {formats.number(counts['done'])} of {formats.number(counts['total'])} answers."
 
 
 @dataclass(frozen=True)

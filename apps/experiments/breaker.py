@@ -1,11 +1,13 @@
 """When to stop asking: a provider that is down, or a key that is refused, fails every output alike."""
 
+from apps.experiments.faults import sentence
 from apps.experiments.models import Output
 from apps.experiments.results import Result
 from apps.llm.errors import ErrorKind
 
 CONSECUTIVE = 8
 REFUSED_KEY = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.PERMISSION})
+SAID_BY_PROVIDER = frozenset(ErrorKind)
 PATIENT = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED})
 
 
@@ -20,7 +22,9 @@ class Breaker:
     def note(self, result: Result) -> None:
         """Take a result into account."""
         if result.error_kind in REFUSED_KEY:
-            self.reason = f"The provider refused the key: {result.error_message} Mend the connection, then resume."
+            self.reason = (
+                f"The provider refused the key. {sentence(result.error_message)} Mend the connection, then resume."
+            )
         elif result.state == Output.State.WAITING:
             self._count(result)
         else:
@@ -31,7 +35,12 @@ class Breaker:
         # A provider that asks us to slow down is there: only when it turns everybody away for long is it no use.
         limit = CONSECUTIVE + 2 * self.concurrency if result.error_kind in PATIENT else CONSECUTIVE
         if self.in_a_row >= limit and not self.reason:
-            self.reason = (
-                f"The provider did not answer {self.in_a_row} times in a row, the last time because: "
-                f"{result.error_message} Resume when it is back."
-            )
+            self.reason = self._words(result)
+
+    def _words(self, result: Result) -> str:
+        if result.error_kind not in SAID_BY_PROVIDER:
+            return f"{sentence(result.error_message)} Resume the run once it is mended."
+        return (
+            f"The provider did not answer {self.in_a_row} times in a row. "
+            f"The last time: {sentence(result.error_message)} Resume the run when it is back."
+        )

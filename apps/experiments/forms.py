@@ -24,9 +24,9 @@ class DatasetForm(forms.Form):
 
 
 class ImportForm(forms.Form):
-    file = forms.FileField(required=False, help_text="JSONL or CSV, in UTF-8.")
+    file = forms.FileField(label="A file", required=False, help_text="JSONL, a JSON array or CSV, in UTF-8.")
     content = forms.CharField(
-        label="Or paste it",
+        label="Or its text, pasted",
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
@@ -41,7 +41,7 @@ class ImportForm(forms.Form):
             except UnicodeDecodeError:
                 self.add_error("file", "This file is not UTF-8 text.")
         elif not data.get("content"):
-            self.add_error("content", "Choose a file or paste its text.")
+            self.add_error(None, "Choose a file or paste its text: one of the two is needed.")
         return data
 
 

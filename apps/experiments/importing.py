@@ -1,4 +1,4 @@
-"""Cases from text that people bring: JSONL (one object a line) or CSV (one row a case)."""
+"""Cases from text that people bring: JSONL (one object a line), a JSON array of them, or CSV (one row a case)."""
 
 import csv
 import io
@@ -13,10 +13,11 @@ RESERVED = ("name", "expected", "tags")
 MAX_CASES = 20_000
 MAX_INPUT_BYTES = 200 * text.KILOBYTE
 SHOWN_PROBLEMS = 10
+BEGINNINGS = {"{": "jsonl", "[": "json"}
 
 
 class BadImport(DomainError):
-    """Nothing was imported. `details["problems"]` says for each line what is wrong with it."""
+    """Nothing was imported. `details["problems"]` says for each line what is wrong with it, or for each case of an array."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,19 @@ class NewCase:
 
 
 def parse(content: str, *, format: str = "") -> list[NewCase]:
-    """Return the cases of a JSONL or CSV text; without `format`, a text that starts with { is JSONL.
+    """Return the cases of a JSONL, JSON or CSV text; without `format`, { begins JSONL and [ begins a JSON array.
 
-    Raises BadImport naming every line that cannot be read.
+    Raises BadImport naming every line, or every case of an array, that cannot be read.
     """
     content = content.removeprefix("\ufeff")
     if not content.strip():
         raise BadImport("The file is empty.")
-    kind = format or ("jsonl" if content.lstrip().startswith("{") else "csv")
-    if kind not in ("jsonl", "csv"):
-        raise BadImport(f"{kind} is not a format that can be imported. Bring JSONL or CSV.")
-    cases, problems = (_from_jsonl if kind == "jsonl" else _from_csv)(content)
+    kind = format or BEGINNINGS.get(content.lstrip()[0], "csv")
+    if kind not in _READERS:
+        raise BadImport(f"{kind} is not a format that can be imported. Bring JSONL, a JSON array or CSV.")
+    cases, problems = _READERS[kind](content)
     if problems:
-        raise BadImport(_sentence(problems), problems=problems)
+        raise BadImport(_sentence(problems, "Case" if kind == "json" else "Line"), problems=problems)
     if not cases:
         raise BadImport("There is no case in the file.")
     if len(cases) > MAX_CASES:
@@ -50,9 +51,9 @@ def parse(content: str, *, format: str = "") -> list[NewCase]:
     return cases
 
 
-def _sentence(problems: dict[int, str]) -> str:
-    shown = " ".join(f"Line {line}: {problem}" for line, problem in list(problems.items())[:SHOWN_PROBLEMS])
-    more = f" And {len(problems) - SHOWN_PROBLEMS} more lines." if len(problems) > SHOWN_PROBLEMS else ""
+def _sentence(problems: dict[int, str], unit: str) -> str:
+    shown = " ".join(f"{unit} {number}: {problem}" for number, problem in list(problems.items())[:SHOWN_PROBLEMS])
+    more = f" And {len(problems) - SHOWN_PROBLEMS} more {unit.lower()}s." if len(problems) > SHOWN_PROBLEMS else ""
     return f"Nothing was imported. {shown}{more}"
 
 
@@ -65,7 +66,33 @@ def _from_jsonl(content: str) -> tuple[list[NewCase], dict[int, str]]:
         try:
             cases.append(clean(from_object(json.loads(line))))
         except (ValueError, RecursionError) as error:
-            problems[number] = f"this is not JSON ({error})."
+            problems[number] = f"this is not JSON ({_trouble(error)})."
+        except DomainError as error:
+            problems[number] = error.message
+    return cases, problems
+
+
+def _trouble(error: ValueError | RecursionError) -> str:
+    """Return what is wrong with a JSON text, without the position: the caller names the line or the case."""
+    if isinstance(error, json.JSONDecodeError):
+        return (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at").removesuffix(" starting")
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
+
+
+def _from_array(content: str) -> tuple[list[NewCase], dict[int, str]]:
+    """Return the cases of a JSON array. Raises BadImport naming the one line at which it stops being JSON."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        place = f"Line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
+        raise BadImport(f"Nothing was imported. {place}this is not a JSON array ({_trouble(error)}).") from None
+    if not isinstance(values, list):
+        raise BadImport("Nothing was imported. A JSON file holds an array of cases: [{…}, {…}].")
+    cases: list[NewCase] = []
+    problems: dict[int, str] = {}
+    for number, value in enumerate(values, start=1):
+        try:
+            cases.append(clean(from_object(value)))
         except DomainError as error:
             problems[number] = error.message
     return cases, problems
@@ -155,3 +182,6 @@ def clean(case: NewCase) -> NewCase:
         expected=text.clean(case.expected, field="The expected answer", max_bytes=MAX_INPUT_BYTES),
         tags=sorted({text.clean(tag, field="A tag", max_bytes=200).strip() for tag in case.tags} - {""}),
     )
+
+
+_READERS = {"jsonl": _from_jsonl, "json": _from_array, "csv": _from_csv}

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
-from apps.experiments import runner
+from apps.experiments import faults, runner
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,10 @@ def advance_run(*, run_id: int) -> None:
         # The database went away: nothing is wrong with the run, and the wake-up finds it when the leases lapse.
         logger.exception("run %s waits for the database", run_id)
         return
-    except Exception as error:
-        runner.fail(run_id, reason=f"Something went wrong inside Galley ({type(error).__name__}). Resume it to go on.")
+    except Exception:
+        reference = faults.new_id()
+        logger.exception("fault %s: run %s could not go on", reference, run_id)
+        runner.fail(run_id, reason=f"{faults.words(reference)} Resume the run once it is mended.")
         raise
     if more:
         advance_run.delay(run_id=run_id)

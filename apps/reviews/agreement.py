@@ -126,7 +126,7 @@ def bootstrap(
 def agreement_words(estimate: Estimate) -> str:
     """Say in plain words what an alpha means for the decision."""
     if estimate.value is None:
-        return "not known yet" if not estimate.items else "cannot be told: everyone gave the same answer"
+        return "not known yet" if not estimate.items else "not clear: everyone gave the same answer"
     for floor, words in ((0.8, "good"), (0.667, "fair"), (0.2, "shaky"), (0.0, "hardly better than chance")):
         if estimate.value >= floor:
             return words

@@ -91,3 +91,25 @@ def test_a_byte_order_mark_is_not_part_of_the_first_name():
 def test_a_number_that_json_cannot_hold_is_refused():
     with pytest.raises(BadImport, match="cannot hold"):
         importing.parse('{"message": NaN}')
+
+
+def test_an_array_of_cases_is_taken():
+    one, two = importing.parse('[\n {"message": "a"},\n {"inputs": {"message": "b"}, "tags": ["x"]}\n]')
+    assert (one.inputs, two.inputs, two.tags) == ({"message": "a"}, {"message": "b"}, ["x"])
+
+
+def test_a_bad_case_of_an_array_is_named_by_its_number():
+    with pytest.raises(BadImport, match=r"Nothing was imported. Case 2: a case is an object"):
+        importing.parse('[{"message": "a"}, 3]')
+
+
+def test_an_array_that_is_cut_off_names_its_line():
+    with pytest.raises(BadImport) as refused:
+        importing.parse('[\n{"message": "a"},\n')
+    assert refused.value.message == "Nothing was imported. Line 3: this is not a JSON array (expecting value)."
+
+
+def test_a_bad_line_is_named_by_one_position():
+    with pytest.raises(BadImport) as refused:
+        importing.parse('{"message": "good"}\n{"message": \n')
+    assert refused.value.message == "Nothing was imported. Line 2: this is not JSON (expecting value)."

@@ -376,4 +376,5 @@ def test_the_editor_holds_the_text_exactly_as_it_was_saved(page_of_paula: Client
     page = page_of_paula.get(url("draft_edit", draft.prompt.workspace, prompt_id=draft.prompt_id)).content.decode()
     found = re.search(r'<textarea[^>]*name="content"[^>]*>(.*?)</textarea>', page, re.DOTALL)
     # A browser drops the first newline of a textarea, and nothing else.
-    assert found and html.unescape(found[1]).removeprefix("\n") == text
+    assert found
+    assert html.unescape(found[1]).removeprefix("\n") == text

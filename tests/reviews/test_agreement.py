@@ -110,7 +110,7 @@ def test_the_bootstrap_does_not_pretend_with_a_handful_of_items():
         (0.1, 5, "hardly better than chance"),
         (-0.3, 5, "worse than chance"),
         (None, 0, "not known yet"),
-        (None, 5, "cannot be told: everyone gave the same answer"),
+        (None, 5, "not clear: everyone gave the same answer"),
     ],
 )
 def test_agreement_is_told_in_words(value, items, words):

@@ -11,7 +11,9 @@ from apps.accounts.access import requires
 from apps.accounts.rights import Right
 from apps.core.htmx import HttpRequest, page
 from apps.experiments import actions, asking, boards, exporting, pictures, reporting, tables
-from apps.experiments.models import Case, Output, Run, RunArm
+from apps.experiments.models import Case, Output, Run
+from apps.experiments.tables import Selection
+from apps.prompts import diffs
 
 
 def _run(request: HttpRequest, run_id: int) -> Run:
@@ -34,10 +36,12 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
     """Show how far a run is, and once it has ended what it found."""
     run = _run(request, run_id)
     if run.is_active:
-        context = {"run": run, "progress": boards.progress(run, timezone.now())}
-        return page(request, "experiments/run_detail.html", {**context, **_frame(request, run)}, fragment="progress")
+        polls = bool(request.htmx) and request.htmx.target == "progress"
+        context = {"progress": boards.progress(run, timezone.now()), "oob": polls, **_frame(request, run)}
+        return page(request, "experiments/run_detail.html", context, fragment="progress")
     if request.htmx and request.htmx.target == "progress":
         return _reload()
+    boards.ensure_figures(run)
     context = {**_frame(request, run), **_result(request, run)}
     return page(request, "experiments/run_detail.html", context, fragment="cases")
 
@@ -60,29 +64,36 @@ def _frame(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 def _result(request: HttpRequest, run: Run) -> dict[str, Any]:
     """Return the verdict, its picture, and the page of cases that the filter asks for."""
-    arms = sorted(run.arms.all(), key=lambda arm: arm.position)
-    live = next((arm for arm in arms if arm.role == RunArm.Role.BASELINE), None)
-    candidates = [arm for arm in arms if arm is not live]
-    arm = next((arm for arm in candidates if str(arm.pk) == request.GET.get("arm")), candidates[0])
-    chosen = request.GET.get("show", "all")
-    if chosen not in tables.FILTERS or (live is None and chosen in tables.COMPARING):
-        chosen = "all"
-    after = request.GET.get("after", "")
+    selection = _selection(request, run)
+    arm = selection.arm
     figures = run.summary or {}
     comparison = next((item for item in figures.get("comparisons", []) if item["arm"] == arm.pk), None)
     own = next((item for item in figures.get("arms", []) if item["arm"] == arm.pk), None)
     return {
         "verdict": comparison["sentence"] if comparison else reporting.verdict(run),
+        "answered": any(item["answered"] for item in figures.get("arms", [])),
         "comparison": comparison,
-        "picture": pictures.difference(comparison) if comparison else pictures.share(own["rate"]) if own else None,
+        "part": boards.part_sentence(run),
+        "picture": _picture(comparison, own),
         "figures": [_readable(item) for item in figures.get("arms", [])],
         "assertions": _by_assertion(figures),
         "arm": arm,
-        "live": live,
-        "chosen": chosen,
-        "tabs": _tabs(request, run, live, chosen, arm),
-        "table": tables.case_page(run, arm, live, chosen=chosen, after=int(after) if after.isdecimal() else 0),
+        "live": selection.live,
+        "selection": selection,
+        "tabs": _tabs(request, selection),
+        "table": tables.case_page(selection, after=request.GET.get("after", "")),
     }
+
+
+def _selection(request: HttpRequest, run: Run) -> Selection:
+    return tables.select(run, arm=request.GET.get("arm", ""), chosen=request.GET.get("show", "all"))
+
+
+def _picture(comparison: dict[str, Any] | None, own: dict[str, Any] | None) -> pictures.IntervalPicture | None:
+    """Draw the difference, or else the pass rate; where no case was answered there is nothing to draw."""
+    if comparison:
+        return pictures.difference(comparison) if comparison["n"] else None
+    return pictures.share(own["rate"]) if own and own["rate"]["n"] else None
 
 
 def _readable(figures: dict[str, Any]) -> dict[str, Any]:
@@ -99,12 +110,20 @@ def _by_assertion(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _tabs(request: HttpRequest, run: Run, live: RunArm | None, chosen: str, arm: RunArm) -> list[dict[str, Any]]:
+def _tabs(request: HttpRequest, selection: Selection) -> list[dict[str, Any]]:
+    """Return the filters with how many cases each keeps; of those that seldom keep any, only the ones that do."""
+    run, chosen, counts = selection.run, selection.chosen, tables.counts(selection)
     address = reverse("run_detail", kwargs={"workspace": request.workspace.slug, "run_id": run.pk})
     return [
-        {"label": label, "url": f"{address}?show={name}&arm={arm.pk}", "active": name == chosen}
+        {
+            "label": label,
+            "url": f"{address}?show={name}&arm={selection.arm.pk}",
+            "active": name == chosen,
+            "count": counts[name],
+        }
         for name, label in tables.FILTERS.items()
-        if live or name not in tables.COMPARING
+        if (selection.live or name not in tables.COMPARING)
+        and (counts[name] or name == chosen or name not in tables.SELDOM)
     ]
 
 
@@ -143,8 +162,26 @@ def run_case(request: HttpRequest, run_id: int, case_id: int) -> HttpResponse:
     columns = tables.answers(run, case)
     for column in columns:
         column["messages"] = asking.messages(column["arm"].version, case.inputs)
-    context = {"run": run, "case": case, "columns": columns}
-    return page(request, "experiments/run_case.html", context, fragment="answers")
+    selection = _selection(request, run)
+    if selection.chosen == "slow" and not run.is_active:
+        boards.ensure_figures(run)  # they say what counts as slow
+    context = {
+        "run": run,
+        "case": case,
+        "columns": columns,
+        "selection": selection,
+        "filter": tables.FILTERS[selection.chosen],
+        "place": tables.place_of(selection, case),
+        **_difference(request, tables.pairs(columns, selection)),
+    }
+    wants_words = bool(request.htmx) and request.htmx.target == "difference"
+    return page(request, "experiments/run_case.html", context, fragment="difference" if wants_words else "answers")
+
+
+def _difference(request: HttpRequest, pairs: dict[int, tuple[str, str]]) -> dict[str, Any]:
+    """Return the repeats whose answers can be compared, and the word diff of the one that was asked for."""
+    shown = next((repeat for repeat in pairs if str(repeat) == request.GET.get("diff")), None)
+    return {"repeats": list(pairs), "shown": shown, "ops": diffs.words(*pairs[shown]) if shown else None}
 
 
 @require_GET
