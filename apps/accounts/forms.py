@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -157,13 +158,27 @@ class ApiKeyForm(forms.Form):
 class AuditFilterForm(forms.Form):
     """Narrow the audit log; every field may stay empty."""
 
-    person = forms.CharField(
-        label="Who", required=False, max_length=120, widget=forms.TextInput(attrs={"list": "people"})
-    )
-    verb = forms.CharField(label="Did", required=False, max_length=60, widget=forms.TextInput(attrs={"list": "verbs"}))
+    person = forms.ChoiceField(label="Who", required=False)
+    verb = forms.ChoiceField(label="Did", required=False)
     target = forms.CharField(label="To what", required=False, max_length=120)
     since = forms.DateField(label="From", required=False, widget=DATE)
     until = forms.DateField(label="To", required=False, widget=DATE)
+
+    def __init__(self, *args: Any, people: Iterable[str] = (), verbs: Iterable[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, everything, values in (("person", "Everybody", people), ("verb", "Anything", verbs)):
+            # An address that was kept may name what is no longer among the latest.
+            asked = str(self.data.get(name, ""))
+            known = sorted({*values, *filter(None, [asked])}, key=str.casefold)
+            choices = [("", everything), *((value, value[:1].upper() + value[1:]) for value in known)]
+            self.fields[name].choices = choices  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        since, until = values.get("since"), values.get("until")
+        if since and until and since > until:
+            self.add_error(None, "“From” is a later day than “To”, so no event lies between them.")
+        return values
 
     def terms(self, zone: ZoneInfo) -> dict[str, Any]:
         """Return what `AuditEventQuerySet.matching` takes; a field that is not understood filters nothing."""

@@ -11,12 +11,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
+from apps.accounts.views.frame import settings_page
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.llm import actions, health, traces
 from apps.llm.dialects import DIALECTS
 from apps.llm.forms import CallFilterForm, ConnectionEditForm, ConnectionForm, KeyForm, ModelForm
 from apps.llm.models import Connection
+
+SECTION = "connection_list"
+FOUND_SHOWN = 20
 
 
 @require_safe
@@ -67,7 +71,7 @@ def connection_list(request: HttpRequest) -> HttpResponse:
         "no_calls": health.Health(),
         "unpriced": _unpriced(request, connections),
     }
-    return page(request, "llm/connection_list.html", context)
+    return settings_page(request, "llm/connection_list.html", context, here=SECTION)
 
 
 def _unpriced(request: HttpRequest, connections: list[Connection]) -> set[int]:
@@ -140,9 +144,17 @@ def connection_test(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the provider now, and say what was found."""
     connection = _connection(request, pk)
     finding = health.probe(connection, asked_by=request.user)
-    context = _details(request, connection) | {"finding": finding, "form": ConnectionEditForm()}
     if request.htmx:
-        return page(request, "llm/connection_detail.html", context, fragment="finding")
+        offered = set(connection.models.live().values_list("name", flat=True))
+        lacking = [name for name in finding.models if name not in offered]
+        context = {
+            "connection": connection,
+            "finding": finding,
+            "lacking": lacking[:FOUND_SHOWN],
+            "further": len(lacking[FOUND_SHOWN:]),
+            "offered": [name for name in finding.models if name in offered],
+        }
+        return page(request, "llm/_finding.html", context)
     level = messages.success if finding.is_good else messages.error
     level(request, finding.message)
     return _to(connection)
@@ -180,6 +192,8 @@ def model_add(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         raise DomainError(" ".join(f"{form[name].label}: {errors[0]}" for name, errors in form.errors.items()))
     model = actions.add_model(connection=connection, acting_user=request.user, **form.cleaned_data)
+    if request.htmx:
+        return page(request, "llm/_model_added.html", _details(request, connection) | {"added": model})
     messages.success(request, f"{model.name} can be used now.")
     return _to(connection)
 
@@ -204,4 +218,5 @@ def _to(connection: Connection) -> HttpResponse:
 
 def _form_page(request: HttpRequest, template: str, form: ConnectionForm, context: dict[str, Any]) -> HttpResponse:
     """Show the form, again with what is wrong when it was sent; an entered key is never sent back."""
-    return page(request, template, context | {"form": form}, status=422 if form.errors else 200)
+    status = 422 if form.errors else 200
+    return settings_page(request, template, context | {"form": form}, here=SECTION, status=status)

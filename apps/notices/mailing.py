@@ -12,26 +12,28 @@ from django.utils import timezone
 from apps.notices.models import Notification
 
 LEASE = timedelta(minutes=10)
+FIRST_WAIT = timedelta(seconds=30)
 
 
 def deliver(notification_id: int) -> bool:
     """Send the e-mail of a notice unless it was sent, is being sent, or was given up; return whether it went out.
 
-    Raises OSError when the mail server cannot be reached: the claim is given back and a later sweep tries again.
+    Raises OSError when the mail server did not take it: a later sweep tries again, each time after a longer wait.
     """
     notification = _claim(notification_id)
     if notification is None:
         return False
+    row = Notification.objects.filter(pk=notification_id)
     try:
         _mail(notification).send()
     except SMTPRecipientsRefused:
         # The address itself is refused: trying again would only annoy the server.
-        Notification.objects.filter(pk=notification_id).give_up()
+        row.give_up()
         return False
     except OSError:
-        Notification.objects.filter(pk=notification_id).update(mail_lease_until=None)
+        row.update(mail_lease_until=timezone.now() + FIRST_WAIT * 2**notification.mail_attempts)
         raise
-    Notification.objects.filter(pk=notification_id).update(emailed_at=timezone.now(), mail_lease_until=None)
+    row.update(emailed_at=timezone.now(), mail_lease_until=None)
     return True
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
 
-MAIL_ATTEMPTS = 5
+MAIL_ATTEMPTS = 8
 MAIL_GRACE = timedelta(minutes=1)
 OWN_PATH = r"^/([^/\\].*)?$"
 

@@ -41,6 +41,10 @@ def adopt(environ: MutableMapping[str, str] = os.environ) -> None:
         url = own_cluster(var).known_url()
         if url:
             environ["DATABASE_URL"] = url
+    if not is_given("PUBLIC_URL", environ):
+        public_url = running_at(var)
+        if public_url:
+            environ["PUBLIC_URL"] = public_url
 
 
 def keep_secrets(var: Path, environ: MutableMapping[str, str]) -> None:
@@ -87,9 +91,26 @@ def take_lock(var: Path, url: str) -> IO[str]:
         file.seek(0)
         raise AlreadyRunning(_who(file.read())) from None
     file.truncate(0)
-    file.write(json.dumps({"pid": os.getpid(), "url": url}))
+    public_url = os.environ.get("PUBLIC_URL") or url
+    file.write(json.dumps({"pid": os.getpid(), "url": url, "public_url": public_url}))
     file.flush()
     return file
+
+
+def running_at(var: Path) -> str | None:
+    """Return the address that people use of the desk that holds the lock; nothing when none runs."""
+    path = var / "up.lock"
+    try:
+        with path.open() as file:
+            holder = json.load(file)
+            os.kill(holder["pid"], 0)
+            # The number of a desk that ended may be another process's by now; the lock is not.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return str(holder.get("public_url") or holder["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None
 
 
 def _who(text: str) -> str:

@@ -19,7 +19,7 @@ def url(name, **kwargs):
 
 
 def numbers(answer):
-    return [event.number for event in answer.context["events"]]
+    return [event.number for event, _ in answer.context["events"]]
 
 
 @pytest.fixture
@@ -41,13 +41,14 @@ def test_events_are_shown_newest_first(client_of, olga, history):
 @pytest.mark.parametrize(
     ("terms", "found"),
     [
-        ({"person": "paula"}, [2]),
+        ({"person": "Paula"}, [2]),
         ({"verb": "changed"}, [3, 2]),
-        ({"target": "acme", "verb": "inv"}, [1]),
+        ({"target": "acme", "verb": "invited"}, [1]),
         ({"since": "2026-03-02"}, [3, 2]),
         ({"until": "2026-03-02"}, [2, 1]),
         ({"since": "not a day"}, [3, 2, 1]),
         ({"person": "nobody"}, []),
+        ({"since": "2026-03-03", "until": "2026-03-01"}, []),
         ({"before": "3"}, [2, 1]),
         ({"before": "garbage"}, [3, 2, 1]),
         ({"before": "9" * 30}, [3, 2, 1]),
@@ -55,6 +56,38 @@ def test_events_are_shown_newest_first(client_of, olga, history):
 )
 def test_events_are_narrowed(client_of, olga, history, terms, found):
     assert numbers(client_of(olga).get(url("audit_list"), terms)) == found
+
+
+def test_who_and_what_are_menus_of_the_members_and_of_what_happened(client_of, olga, ana, history):
+    form = client_of(olga).get(url("audit_list"), {"verb": "long ago"}).context["form"]
+    assert [value for value, _ in form.fields["person"].choices] == ["", "Ana", "Olga", "Paula"]
+    assert [label for _, label in form.fields["verb"].choices] == ["Anything", "Changed", "Invited", "Long ago"]
+
+
+def test_a_span_that_ends_before_it_begins_is_said_so(client_of, olga, history):
+    crossed = {"since": "2026-03-03", "until": "2026-03-01"}
+    answer = client_of(olga).get(url("audit_list"), crossed, headers={"HX-Request": "true"})
+    assert "is a later day than" in answer.content.decode()
+    assert "No event is like that" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("verb", "after", "words"),
+    [
+        ("reviewed", {"decision": "approve"}, "Reviewed: approved"),
+        ("reviewed", {"decision": "request_changes"}, "Reviewed: asked for changes"),
+        ("reviewed", {"decision": "reject"}, "Reviewed: rejected"),
+        ("reported check", {"check": "evaluation", "status": "passed"}, "Reported check evaluation: passed"),
+        ("reported check", {"check": "evaluation", "status": "errored"}, "Reported check evaluation: could not finish"),
+        ("promoted", {"version": 4, "content_hash": "x"}, "Promoted version 4"),
+        ("rolled back", {"version": 3, "content_hash": "x"}, "Rolled back to version 3"),
+        ("changed", {"status": "x", "version": 2}, "Changed"),
+        ("archived", None, "Archived"),
+    ],
+)
+def test_the_list_tells_what_came_of_a_deed(client_of, olga, workspace, verb, after, words):
+    audit.record(workspace=workspace, actor=olga, verb=verb, target=workspace, after=after)
+    assert f"<td>{words}</td>" in client_of(olga).get(url("audit_list")).content.decode()
 
 
 def test_days_are_those_of_the_workspace(client_of, olga, history):
@@ -152,7 +185,7 @@ def test_the_jsonl_export_holds_every_event_with_its_hash(client_of, olga, histo
 
 
 def test_the_export_is_narrowed_as_the_page_is(client_of, olga, history):
-    rows = list(csv.DictReader(export(client_of(olga), "csv", person="paula").splitlines()))
+    rows = list(csv.DictReader(export(client_of(olga), "csv", person="Paula").splitlines()))
     assert [row["number"] for row in rows] == ["2"]
 
 

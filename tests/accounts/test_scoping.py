@@ -77,7 +77,7 @@ def test_a_member_cannot_be_moved_to_a_team_of_another_workspace(client_of, stra
 def test_the_same_form_works_with_a_team_of_ones_own(client_of, stranger, name, values):
     team = factories.make_team(stranger.memberships.get().workspace)
     answer = client_of(stranger).post(elsewhere(name), {**values, "team": team.pk})
-    assert answer.status_code == 200
+    assert answer.status_code == 302
     assert {"invitation_create": Invitation, "key_create": ApiKey}[name].objects.get().team == team
 
 

@@ -174,12 +174,46 @@ def test_a_second_team_of_the_same_name_is_answered_with_422(client_of, workspac
 
 def test_a_new_key_shows_its_secret_once_with_a_snippet(client_of, olga):
     client = client_of(olga)
-    answer = client.post(url("key_create"), {"name": "shop", "scopes": ["prompts:read"], "promote": "staging"})
+    sent = {"name": "shop", "scopes": ["prompts:read"], "promote": "staging"}
+    answer = client.post(url("key_create"), sent, follow=True)
     secret = answer.context["secret"]
     assert secret in answer.content.decode()
     assert f"Bearer {secret}" in answer.context["snippet"]
     assert answer["Cache-Control"] == "no-store, private"
     assert secret not in client.get(url("key_list")).content.decode()
+
+
+def test_reloading_the_page_with_a_new_key_makes_no_second_and_shows_nothing(client_of, olga):
+    client = client_of(olga)
+    shown_at = client.post(url("key_create"), {"name": "shop", "scopes": ["prompts:read"]})["Location"]
+    secret = client.get(shown_at).context["secret"]
+    again = client.get(shown_at, follow=True)
+    assert again.redirect_chain == [(url("key_list"), 302)]
+    assert secret not in again.content.decode()
+    assert "was shown once" in again.content.decode()
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_new_secret_waits_encrypted_and_is_forgotten_when_shown(client_of, olga):
+    client = client_of(olga)
+    shown_at = client.post(url("key_create"), {"name": "shop", "scopes": ["prompts:read"]})["Location"]
+    waiting = dict(client.session)
+    secret = client.get(shown_at).context["secret"]
+    [name] = waiting.keys() - dict(client.session).keys()
+    assert name.startswith("shown_once:")
+    assert secret not in str(waiting)
+
+
+def test_the_secret_of_a_new_key_is_for_who_made_it(client_of, olga, oscar):
+    shown_at = client_of(olga).post(url("key_create"), {"name": "shop", "scopes": ["prompts:read"]})["Location"]
+    assert client_of(oscar).get(shown_at)["Location"] == url("key_list")
+
+
+def test_without_keys_to_encrypt_no_api_key_is_made(client_of, olga, settings):
+    settings.ENCRYPTION_KEYS = []
+    answer = client_of(olga).post(url("key_create"), {"name": "shop", "scopes": ["prompts:read"]})
+    assert (answer.status_code, b"ENCRYPTION_KEYS is not set" in answer.content) == (422, True)
+    assert not ApiKey.objects.exists()
 
 
 def test_a_key_is_listed_with_what_it_may_do_in_words(client_of, workspace, olga):
@@ -229,10 +263,13 @@ def test_a_key_of_another_workspace_is_not_found(client_of, olga, stranger):
 
 def test_an_invitation_shows_its_link_once(client_of, olga):
     client = client_of(olga)
-    answer = client.post(url("invitation_create"), {"email": "New@Example.com", "roles": ["viewer"]})
+    sent = {"email": "New@Example.com", "roles": ["viewer"]}
+    answer = client.post(url("invitation_create"), sent, follow=True)
     assert answer.context["link"] in answer.content.decode()
+    assert answer["Cache-Control"] == "no-store, private"
     assert Invitation.objects.get().email == "new@example.com"
     assert answer.context["link"] not in client.get(url("invitation_list")).content.decode()
+    assert client.get(answer.redirect_chain[0][0])["Location"] == url("invitation_list")
 
 
 def test_inviting_a_member_is_answered_with_422(client_of, olga, ana):

@@ -248,6 +248,53 @@ def test_the_test_button_says_that_it_works(
     assert "practice-large" in text(response)
 
 
+def found(models: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = health.Finding(True, "It works.", tuple(models))
+    monkeypatch.setattr("apps.llm.views.health.probe", lambda connection, asked_by: finding)
+
+
+def test_what_the_provider_has_and_the_connection_lacks_can_be_added(
+    workspace: Workspace, connection: Connection, olga: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.make_model(connection, "here")
+    factories.make_model(connection, "gone")
+    Model.objects.filter(name="gone").update(archived_at=timezone.now())
+    found(["gone", "here", "new"], monkeypatch)
+    page = reverse("connection_test", args=[workspace.slug, connection.pk])
+    shown = text(client_of(olga).post(page, headers={"HX-Request": "true"}))
+    assert re.findall(r'name="model-name" value="([^"]+)"', shown) == ["gone", "new"]
+    assert "Already offered here: here." in shown
+
+
+def test_a_long_list_of_models_is_cut(
+    workspace: Workspace, connection: Connection, olga: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found([f"m{number:02}" for number in range(23)], monkeypatch)
+    page = reverse("connection_test", args=[workspace.slug, connection.pk])
+    shown = text(client_of(olga).post(page, headers={"HX-Request": "true"}))
+    assert shown.count('name="model-name"') == 20
+    assert "And 3 more" in shown
+
+
+def test_adding_a_found_model_leaves_the_others_in_place(
+    workspace: Workspace, connection: Connection, olga: User, client_of: ClientOf
+) -> None:
+    page = reverse("model_add", args=[workspace.slug, connection.pk])
+    shown = text(client_of(olga).post(page, {"model-name": "new"}, headers={"HX-Request": "true"}))
+    assert connection.models.get().name == "new"
+    assert "Added" in shown
+    assert re.search(r'id="model-table"[^>]* hx-swap-oob="true"', shown)
+    assert "<html" not in shown
+
+
+@pytest.mark.parametrize("name", ADMIN_PAGES)
+def test_connections_are_a_section_of_the_settings(
+    name: str, workspace: Workspace, call: Call, olga: User, client_of: ClientOf
+) -> None:
+    sections = client_of(olga).get(url(name, workspace, call)).context["sections"]
+    assert [section["label"] for section in sections if section["active"]] == ["Connections"]
+
+
 @pytest.mark.parametrize(
     ("base_url", "key", "words"),
     [

@@ -81,6 +81,13 @@ def test_opening_a_notice_marks_it_and_goes_where_it_leads(client_of, workspace,
     assert not Notification.objects.unread_of(ana, workspace).exists()
 
 
+def test_a_notice_is_a_link_to_where_it_leads_that_a_new_tab_follows_too(client_of, workspace, ana):
+    notify(workspace, ana, to="/w/acme/inbox/?seen=1")
+    shown = client_of(ana).get(url("inbox")).content.decode()
+    assert 'href="/w/acme/inbox/?seen=1" data-notice-link' in shown
+    assert "js/notices" in shown
+
+
 def test_opening_a_notice_that_leads_nowhere_stays_in_the_inbox(client_of, workspace, ana):
     [notice] = notify(workspace, ana, to="")
     assert client_of(ana).post(url("notice_open", pk=notice.pk))["Location"] == url("inbox")

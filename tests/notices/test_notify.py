@@ -1,6 +1,7 @@
 """Telling people: once in the inbox, once by e-mail, whatever happens to the task."""
 
 import smtplib
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -144,20 +145,36 @@ def test_a_mail_whose_process_died_is_sent_when_its_lease_has_lapsed(workspace, 
         assert mailing.deliver(notice.pk) is True
 
 
-def test_a_server_out_of_reach_gives_the_mail_back(workspace, ana, broken_server):
-    [notice] = notify(workspace, ana)
-    with pytest.raises(ConnectionRefusedError):
-        mailing.deliver(notice.pk)
+def test_a_server_out_of_reach_gives_the_mail_back_after_a_while(workspace, ana, broken_server):
+    with time_machine.travel(NOW):
+        [notice] = notify(workspace, ana)
+        with pytest.raises(ConnectionRefusedError):
+            mailing.deliver(notice.pk)
+        broken_server["error"] = None
+        assert mailing.deliver(notice.pk) is False
+    with time_machine.travel(NOW + timedelta(seconds=61)):
+        assert mailing.deliver(notice.pk) is True
+
+
+def test_a_mail_server_that_is_away_for_an_hour_loses_no_mail(workspace, ana, broken_server):
+    with time_machine.travel(NOW):
+        [notice] = notify(workspace, ana)
+    for minute in range(1, 61):
+        with time_machine.travel(NOW + timedelta(minutes=minute)), suppress(ConnectionRefusedError):
+            mailing.deliver(notice.pk)
     broken_server["error"] = None
-    assert mailing.deliver(notice.pk) is True
+    with time_machine.travel(NOW + timedelta(hours=3)):
+        assert mailing.deliver(notice.pk) is True
 
 
 def test_a_mail_is_given_up_after_some_attempts(workspace, ana, broken_server):
     [notice] = notify(workspace, ana)
     for _ in range(MAIL_ATTEMPTS):
+        Notification.objects.update(mail_lease_until=None)
         with pytest.raises(ConnectionRefusedError):
             mailing.deliver(notice.pk)
     broken_server["error"] = None
+    Notification.objects.update(mail_lease_until=None)
     assert mailing.deliver(notice.pk) is False
 
 

@@ -1,5 +1,6 @@
 """What one machine keeps for itself, and what `.env.example` promises."""
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -78,6 +79,35 @@ def test_a_stale_lock_is_no_obstacle(tmp_path: Path) -> None:
     with local.take_lock(tmp_path, "http://127.0.0.1:8001") as held:
         held.seek(0)
         assert "8001" in held.read()
+
+
+def test_commands_beside_a_running_desk_know_where_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PUBLIC_URL", raising=False)
+    environ = {"GALLEY_VAR": str(tmp_path)}
+    with local.take_lock(tmp_path, "http://127.0.0.1:8123"):
+        local.adopt(environ)
+    assert environ["PUBLIC_URL"] == "http://127.0.0.1:8123"
+
+
+def test_commands_take_the_public_address_that_the_desk_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://galley.example")
+    with local.take_lock(tmp_path, "http://127.0.0.1:8123"):
+        assert local.running_at(tmp_path) == "https://galley.example"
+
+
+def test_a_public_address_that_is_given_stays(tmp_path: Path) -> None:
+    environ = {"GALLEY_VAR": str(tmp_path), "PUBLIC_URL": "https://galley.example"}
+    with local.take_lock(tmp_path, "http://127.0.0.1:8123"):
+        local.adopt(environ)
+    assert environ["PUBLIC_URL"] == "https://galley.example"
+
+
+@pytest.mark.parametrize("pid", [str(os.getpid()), "999999999", '"x"', "null"])
+def test_the_address_of_a_desk_that_ended_is_not_used(tmp_path: Path, pid: str) -> None:
+    (tmp_path / "up.lock").write_text(f'{{"pid": {pid}, "url": "http://127.0.0.1:8123"}}')
+    assert local.running_at(tmp_path) is None
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])

@@ -22,11 +22,11 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     def matching(
         self, *, person: str = "", verb: str = "", target: str = "", since: datetime | None, until: datetime | None
     ) -> Self:
-        """Return what the words occur in; `since` is included, `until` is not."""
+        """Return what that person did, what carries that verb, and what `target` occurs in; `until` is excluded."""
         found = self.filter(at__gte=since) if since else self
         found = found.filter(at__lt=until) if until else found
-        for field, words in (("actor_name", person), ("verb", verb), ("target_name", target)):
-            found = found.filter(**{f"{field}__icontains": words}) if words else found
+        for lookup, words in (("actor_name", person), ("verb", verb), ("target_name__icontains", target)):
+            found = found.filter(**{lookup: words}) if words else found
         return found
 
     def about(self, event: "AuditEvent") -> Self:
@@ -34,9 +34,10 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         same = self.filter(target_type=event.target_type, target_id=event.target_id)
         return same.exclude(number=event.number)
 
-    def recent_verbs(self) -> list[str]:
-        """Return the verbs of the last events. Looking at all would read the whole chain."""
-        return sorted(set(self.newest_first().values_list("verb", flat=True)[:RECENT]))
+    def recent_actors_and_verbs(self) -> tuple[set[str], set[str]]:
+        """Return who did what in the last events. Looking at all would read the whole chain."""
+        rows = list(self.newest_first().values_list("actor_name", "verb")[:RECENT])
+        return {actor for actor, _ in rows}, {verb for _, verb in rows}
 
 
 class AuditEvent(models.Model):

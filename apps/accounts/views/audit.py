@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts import audit
+from apps.accounts import audit, deeds
 from apps.accounts.access import requires
 from apps.accounts.forms import AuditFilterForm
 from apps.accounts.models.audit import AuditEvent, AuditEventQuerySet
@@ -25,17 +25,17 @@ COLUMNS = ("number", "at", "actor", "verb", "target_type", "target_id", "target"
 @require_safe
 @requires(Right.ADMIN)
 def audit_list(request: HttpRequest) -> HttpResponse:
-    form = AuditFilterForm(request.GET or None)
+    actors, verbs = request.workspace.audit_events.recent_actors_and_verbs()
+    members = {str(member.user) for member in request.workspace.memberships.by_name()}
+    form = AuditFilterForm(request.GET or None, people=actors | members, verbs=verbs)
     events = list(_matching(request, form).before(_cursor(request)).newest_first()[: PAGE + 1])
     kept = {name: value for name, value in request.GET.items() if name != "before" and value}
     context = {
         "form": form,
-        "events": events[:PAGE],
+        "events": [(event, deeds.told(event)) for event in events[:PAGE]],
         "next": events[PAGE - 1].number if len(events) > PAGE else None,
         "kept": kept,
         "is_filtered": bool(kept),
-        "verbs": request.workspace.audit_events.recent_verbs(),
-        "people": request.workspace.memberships.by_name(),
     }
     return settings_page(request, "accounts/audit_list.html", context, here="audit_list", fragment="events")
 
@@ -44,11 +44,13 @@ def audit_list(request: HttpRequest) -> HttpResponse:
 @requires(Right.ADMIN)
 def audit_event(request: HttpRequest, number: int) -> HttpResponse:
     event = get_object_or_404(request.workspace.audit_events, number=number)
+    others = request.workspace.audit_events.about(event).newest_first()[:20]
     context = {
         "event": event,
+        "deed": deeds.told(event),
         "changes": changes(event),
         "holds": event.computed_hash() == event.hash,
-        "others": request.workspace.audit_events.about(event).newest_first()[:20],
+        "others": [(other, deeds.told(other)) for other in others],
     }
     return settings_page(request, "accounts/audit_event.html", context, here="audit_list")
 

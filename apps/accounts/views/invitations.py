@@ -1,14 +1,13 @@
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest as DjangoRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from apps.accounts import actions, adapter
 from apps.accounts.access import public, requires
@@ -16,6 +15,7 @@ from apps.accounts.forms import InvitationForm
 from apps.accounts.models import Invitation, User
 from apps.accounts.models.keys import hash_of
 from apps.accounts.rights import ROLE_HELP, Right, Role
+from apps.accounts.views import once
 from apps.accounts.views.frame import posted, private, settings_page
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
@@ -36,19 +36,33 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
 @requires(Right.ADMIN)
 def invitation_create(request: HttpRequest) -> HttpResponse:
     form = InvitationForm(posted(request), initial={"environments": "*"}, workspace=request.workspace)
-    context: dict[str, Any] = {"form": form, "link": "", "invitation": None}
     if form.is_valid():
         try:
-            invitation, token = actions.invite_member(
-                workspace=request.workspace, acting_user=request.user, **form.cleaned_data
-            )
+            with transaction.atomic():
+                invitation, token = actions.invite_member(
+                    workspace=request.workspace, acting_user=request.user, **form.cleaned_data
+                )
+                once.keep(request, f"invitation:{invitation.pk}", token)
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            context.update(invitation=invitation, link=settings.PUBLIC_URL + reverse("join", kwargs={"token": token}))
+            return redirect("invitation_link", workspace=request.workspace.slug, pk=invitation.pk)
     status = 422 if form.errors else 200
     template = "accounts/invitation_create.html"
-    return private(settings_page(request, template, context, here="invitation_list", status=status))
+    return settings_page(request, template, {"form": form}, here="invitation_list", status=status)
+
+
+@require_GET
+@requires(Right.ADMIN)
+def invitation_link(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the link of an invitation that was just written, to who wrote it, once."""
+    invitation = get_object_or_404(request.workspace.invitations, pk=pk)
+    token = once.take(request, f"invitation:{invitation.pk}")
+    if not token:
+        messages.info(request, f"The link for {invitation.email} was shown once; the same link went out by e-mail.")
+        return redirect("invitation_list", workspace=request.workspace.slug)
+    context = {"invitation": invitation, "link": settings.PUBLIC_URL + reverse("join", kwargs={"token": token})}
+    return private(settings_page(request, "accounts/invitation_link.html", context, here="invitation_list"))
 
 
 @require_POST

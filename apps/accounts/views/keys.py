@@ -1,17 +1,17 @@
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from apps.accounts import actions
 from apps.accounts.access import requires
 from apps.accounts.forms import ApiKeyForm
 from apps.accounts.models import ApiKey
 from apps.accounts.rights import Right, Scope
+from apps.accounts.views import once
 from apps.accounts.views.frame import posted, private, settings_page
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest
@@ -34,17 +34,32 @@ def key_list(request: HttpRequest) -> HttpResponse:
 @requires(Right.ADMIN)
 def key_create(request: HttpRequest) -> HttpResponse:
     form = ApiKeyForm(posted(request), initial={"scopes": [Scope.PROMPTS_READ]}, workspace=request.workspace)
-    context: dict[str, Any] = {"form": form, "key": None}
     if form.is_valid():
         wanted = {name: form.cleaned_data[name] for name in ("name", "scopes", "team", "expires_at")}
         try:
-            key, secret = actions.create_api_key(workspace=request.workspace, acting_user=request.user, **wanted)
+            # A key whose secret could not be kept for the next page would be lost: then there is no key either.
+            with transaction.atomic():
+                key, secret = actions.create_api_key(workspace=request.workspace, acting_user=request.user, **wanted)
+                once.keep(request, f"key:{key.pk}", secret)
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            context.update(key=key, secret=secret, snippet=_snippet(key, secret))
+            return redirect("key_secret", workspace=request.workspace.slug, pk=key.pk)
     status = 422 if form.errors else 200
-    return private(settings_page(request, "accounts/key_create.html", context, here="key_list", status=status))
+    return settings_page(request, "accounts/key_create.html", {"form": form}, here="key_list", status=status)
+
+
+@require_GET
+@requires(Right.ADMIN)
+def key_secret(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the secret of a key that was just made, to who made it, once."""
+    key = get_object_or_404(request.workspace.api_keys.select_related("workspace", "team"), pk=pk)
+    secret = once.take(request, f"key:{key.pk}")
+    if not secret:
+        messages.info(request, f"The secret of {key.name} was shown once. If it is lost, create another key.")
+        return redirect("key_list", workspace=request.workspace.slug)
+    context = {"key": key, "secret": secret, "snippet": _snippet(key, secret)}
+    return private(settings_page(request, "accounts/key_secret.html", context, here="key_list"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
