@@ -30,7 +30,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         public_id, secret = _credentials(scheme.lower(), credentials.strip())
         now = timezone.now()
-        keys = ApiKey.objects.usable(now).select_related("workspace", "team")
+        keys = ApiKey.objects.usable(now)
         key = keys.filter(secret_hash=hash_of(secret)).first() if secret else None
         if key is None or (public_id is not None and public_id != key.public_id):
             raise AuthenticationFailed("This API key is not valid.")

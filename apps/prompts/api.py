@@ -1,13 +1,13 @@
 """Prompt delivery: any program fetches what is live, and pays nothing when it has not changed."""
 
+import json
 from typing import Any
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.api_access import key_of, scoped
@@ -33,13 +33,10 @@ class PromptFetch(APIView):
         ],
         responses={200: OpenApiTypes.OBJECT, 304: None},
     )
-    def get(self, request: Request, name: str) -> Response:
+    def get(self, request: Request, name: str) -> HttpResponse:
         served = _served(request, name)
         etag = f'"{served.etag}"'
-        headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
-        if etag in _candidates(request):
-            return Response(status=304, headers=headers)
-        return Response(served.body, headers=headers)
+        return _answer(request, etag, served.body)
 
 
 class PromptBulk(APIView):
@@ -52,16 +49,22 @@ class PromptBulk(APIView):
         parameters=[OpenApiParameter("environment", str, description="Which environment; production when absent.")],
         responses={200: OpenApiTypes.OBJECT, 304: None},
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         environment = request.query_params.get("environment", delivery.DEFAULT_ENVIRONMENT)
         served = delivery.live_in(key_of(request).workspace_id, environment)
         if served is None:
             raise Http404
         etag = f'"{canonical.sha256([one.etag for one in served])[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
-        if etag in _candidates(request):
-            return Response(status=304, headers=headers)
-        return Response({"environment": environment, "prompts": [one.body for one in served]}, headers=headers)
+        return _answer(request, etag, {"environment": environment, "prompts": [one.body for one in served]})
+
+
+def _answer(request: Request, etag: str, body: dict[str, Any]) -> HttpResponse:
+    """Answer 304 to a caller who has it. The body is written here: a renderer would only be negotiated about."""
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    if etag in _candidates(request):
+        return HttpResponse(status=304, headers=headers)
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return HttpResponse(content, content_type="application/json", headers=headers)
 
 
 def _served(request: Request, name: str) -> delivery.Served:
