@@ -1,6 +1,6 @@
 # Everything starts here. `make demo` and `make test` install what they need the first time.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format bench screenshots doctor clean install install-dev
+.PHONY: help demo up test coverage lint format bench screenshots doctor clean install install-dev
 SHELL := /bin/sh
 BIN := .venv/bin
 TEMPLATES = $$(find templates -name '*.html')
@@ -19,6 +19,9 @@ up: install ## start Galley with your own, empty workspace
 
 test: install-dev ## run every test, browser journeys included (TESTS=tests/prompts for some)
 	@CHROMIUM=$$(scripts/chromium) && export CHROMIUM && $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+coverage: install-dev ## run every test and say which lines none of them reached
+	@CHROMIUM=$$(scripts/chromium) && export CHROMIUM && $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(TESTS)
 
 lint: export SECRET_KEY ?= only-for-lint
 lint: install-dev ## style, types, layers, templates, migrations
