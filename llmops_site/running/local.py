@@ -45,6 +45,18 @@ def adopt(environ: MutableMapping[str, str] = os.environ) -> None:
         public_url = running_at(var)
         if public_url:
             environ["PUBLIC_URL"] = public_url
+    practice = practice_address(var)
+    if practice:
+        environ["OUTBOUND_ALLOW"] = ",".join(filter(None, [environ.get("OUTBOUND_ALLOW", ""), practice]))
+
+
+def practice_address(var: Path) -> str | None:
+    """Return where the practice provider of the desk on this folder stands, as host:port, if it ever stood."""
+    try:
+        port = (var / "practice-port").read_text().strip()
+    except OSError:
+        return None
+    return f"127.0.0.1:{port}" if port.isascii() and port.isdigit() else None
 
 
 def keep_secrets(var: Path, environ: MutableMapping[str, str]) -> None:

@@ -104,6 +104,14 @@ def test_a_public_address_that_is_given_stays(tmp_path: Path) -> None:
     assert environ["PUBLIC_URL"] == "https://galley.example"
 
 
+@pytest.mark.parametrize(("kept", "allowed"), [("9100\n", "example.com:1,127.0.0.1:9100"), ("x", "example.com:1")])
+def test_commands_beside_a_desk_may_call_its_practice_provider(tmp_path: Path, kept: str, allowed: str) -> None:
+    (tmp_path / "practice-port").write_text(kept)
+    environ = {"GALLEY_VAR": str(tmp_path), "OUTBOUND_ALLOW": "example.com:1"}
+    local.adopt(environ)
+    assert environ["OUTBOUND_ALLOW"] == allowed
+
+
 @pytest.mark.parametrize("pid", ["ours", "999999999", '"x"', "null"])
 def test_the_address_of_a_desk_that_ended_is_not_used(tmp_path: Path, pid: str) -> None:
     pid = pid.replace("ours", str(os.getpid()))
