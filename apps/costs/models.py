@@ -302,8 +302,3 @@ class Dimension(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-def id_span(start: datetime, end: datetime) -> tuple[UUID, UUID]:
-    """Return the id bounds [low, high) of charges between two moments."""
-    return uuid7_floor(start), uuid7_floor(end)

@@ -51,10 +51,6 @@ class Result:
     cost: Decimal | None = None
     outcome: assertions.Outcome | None = field(default=None, repr=False)
 
-    @property
-    def is_answer(self) -> bool:
-        return self.state == Output.State.DONE
-
     def row(self) -> tuple[object, ...]:
         outcome = self.outcome
         return (

@@ -52,10 +52,6 @@ class Connection(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def is_archived(self) -> bool:
-        return self.archived_at is not None
-
     def key(self) -> str:
         """Return the plain key, for the provider's client alone."""
         return secrets.decrypt(bytes(self.encrypted_key))

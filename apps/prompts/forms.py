@@ -50,10 +50,6 @@ class ReviewForm(forms.Form):
     content_hash = forms.CharField(max_length=64, required=False)
 
 
-class CommentForm(forms.Form):
-    text = forms.CharField(max_length=20_000, widget=AREA)
-
-
 class ReasonForm(forms.Form):
     """A step that replaces what is live: what the person saw there, and why they change it."""
 

@@ -1,7 +1,6 @@
 """The variables contract: which names a text uses, what each must be, and whether given values fit."""
 
 import json
-import re
 import string
 from typing import Any
 
@@ -98,10 +97,6 @@ def parse(kind: str, text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def is_name(value: str) -> bool:
-    return bool(re.fullmatch(r"[^\W\d]\w{0,99}", value))
 
 
 def example_values(variables: list[Variable]) -> Values:

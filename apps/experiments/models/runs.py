@@ -101,11 +101,6 @@ class Run(models.Model):
     def is_active(self) -> bool:
         return self.state in self.ACTIVE
 
-    @property
-    def is_resumable(self) -> bool:
-        """Tell whether failed or unfinished outputs may be asked for again."""
-        return self.state in (self.State.DONE, self.State.FAILED, self.State.CANCELLED)
-
 
 class RunArm(models.Model):
     """One version on one model inside a run: the candidate, or what it is measured against."""

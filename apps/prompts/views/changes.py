@@ -15,7 +15,7 @@ from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
 from apps.costs.models import Purpose
 from apps.prompts import actions, boards, diffs
-from apps.prompts.forms import ChangeRequestForm, CommentForm, ReviewForm
+from apps.prompts.forms import ChangeRequestForm, ReviewForm
 from apps.prompts.models import ChangeRequest, Dossier
 from apps.prompts.views.prompts import find, frame
 from apps.prompts.views.versions import find_version
@@ -91,8 +91,6 @@ def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
         "items": items,
         "comments": found.comments.select_related("author").order_by("id"),
         "decisions": sorted(found.approvals.all(), key=lambda approval: approval.pk),
-        "review_form": ReviewForm(),
-        "comment_form": CommentForm(),
         "may_review": found.is_waiting and request.membership.may(Right.REVIEW),
         "own_work": not found.environment.allows_self_approval and user.pk in found.author_ids,
         "may_promote": found.is_waiting and request.membership.may_promote(found.environment.name),
