@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Protocol
 
 from apps.core.errors import DomainError
-from apps.costs.models import Meter
+from apps.costs.models import Meter, Tier
 
 PLACES = Decimal("1E-12")
 
@@ -26,6 +26,12 @@ class PriceRow(Protocol):
     @property
     def meter(self) -> str: ...
     @property
+    def tier(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def connection_id(self) -> int | None: ...
+    @property
     def above_input_tokens(self) -> int: ...
     @property
     def unit_price(self) -> Decimal: ...
@@ -37,17 +43,53 @@ class PriceRow(Protocol):
 
 @dataclass(frozen=True)
 class Priced:
-    """A cost and the price rows behind it; `cost` is None when a meter that was used has no price."""
+    """A cost and the price rows behind it; `cost` is None when a meter that was used has no price.
+
+    A doubt says why the cost is only the likeliest: whoever books it marks the charge as estimated.
+    """
 
     cost: Decimal | None
     price_ids: tuple[int, ...]
+    doubt: str = ""
 
     @property
     def unpriced(self) -> bool:
         return self.cost is None
 
 
-def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow]) -> Priced:
+@dataclass(frozen=True)
+class Terms:
+    """At what terms a request was served: the tier and region that the *response* named, and through what contract."""
+
+    tier: str = ""
+    region: str = ""
+    connection_id: int | None = None
+
+    @property
+    def wanted_tier(self) -> Tier | None:
+        """Return the tier that decides the price; None for a name that decides nothing ("auto", or one never seen)."""
+        return TIERS.get(self.tier.strip().lower())
+
+    @property
+    def wanted_region(self) -> str:
+        region = self.region.strip().lower()
+        return "" if region in ANYWHERE else region
+
+
+TIERS = {
+    "": Tier.STANDARD,
+    "default": Tier.STANDARD,
+    "standard": Tier.STANDARD,
+    "on_demand": Tier.STANDARD,
+    **{tier.value: tier for tier in (Tier.BATCH, Tier.FLEX, Tier.PRIORITY, Tier.FAST)},
+}
+ANYWHERE = frozenset({"", "global", "not_available"})
+LIST = Terms()
+TIER_UNKNOWN = "The provider named a service tier that has no price of its own; the standard price was taken."
+REGION_UNKNOWN = "The provider named a region that has no price of its own; the price for any region was taken."
+
+
+def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow], terms: Terms = LIST) -> Priced:
     """Price the meters with the rows in force: one product per meter, each rounded half-even at 12 places, then summed.
 
     A meter of zero needs no price. Raises UsageError for a negative meter.
@@ -56,18 +98,46 @@ def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow]) -> Priced:
     negative = next((meter for meter, count in used.items() if count < 0), None)
     if negative:
         raise UsageError(f"The provider reports {used[negative]} {negative.label}.", meter=negative.value)
-    rows = _rows_for(prices, sum(count for meter, count in used.items() if meter != Meter.OUTPUT))
+    rows = _rows_for(prices, sum(count for meter, count in used.items() if meter.is_input), terms)
     if any(meter not in rows for meter in used):
         return Priced(None, ())
     ordered = [meter for meter in Meter if meter in used]
     cost = sum((amount_of(used[meter], rows[meter].unit_price) for meter in ordered), Decimal(0))
-    return Priced(cost, tuple(rows[meter].id for meter in ordered))
+    return Priced(cost, tuple(rows[meter].id for meter in ordered), _doubt([rows[meter] for meter in ordered], terms))
 
 
-def _rows_for(prices: Iterable[PriceRow], input_tokens: int) -> dict[Meter, PriceRow]:
-    """Return the row of each meter: of a long request the highest step that it has passed, for all of its tokens."""
-    fitting = [row for row in prices if row.above_input_tokens == 0 or input_tokens > row.above_input_tokens]
-    return {Meter(row.meter): row for row in sorted(fitting, key=lambda row: row.above_input_tokens)}
+def _rows_for(prices: Iterable[PriceRow], input_tokens: int, terms: Terms) -> dict[Meter, PriceRow]:
+    """Return the row of each meter that fits best.
+
+    First comes the tier, then the connection's own price, then the region; among those, of a long request, the highest
+    step that it has passed, for all of its tokens. What has no price of its own at these terms takes the plainer one.
+    """
+    tiers, regions = {Tier.STANDARD, terms.wanted_tier}, {"", terms.wanted_region}
+    fitting = [
+        row
+        for row in prices
+        if (row.above_input_tokens == 0 or input_tokens > row.above_input_tokens)
+        and row.tier in tiers
+        and row.region in regions
+        and row.connection_id in (None, terms.connection_id)
+    ]
+    return {Meter(row.meter): row for row in sorted(fitting, key=_fitness)}
+
+
+def _fitness(row: PriceRow) -> tuple[bool, bool, bool, int]:
+    return row.tier != Tier.STANDARD, row.connection_id is not None, bool(row.region), row.above_input_tokens
+
+
+def _doubt(rows: Sequence[PriceRow], terms: Terms) -> str:
+    """Say what the provider named that no price of these rows knows. A provider may leave one meter as it was."""
+    if not rows:
+        return ""
+    tier = terms.wanted_tier
+    if tier is None or (tier != Tier.STANDARD and all(row.tier != tier for row in rows)):
+        return TIER_UNKNOWN
+    if terms.wanted_region and all(not row.region for row in rows):
+        return REGION_UNKNOWN
+    return ""
 
 
 def amount_of(count: int, unit_price: Decimal) -> Decimal:
@@ -82,21 +152,32 @@ def in_force(prices: Iterable[PriceRow], at: datetime) -> Sequence[PriceRow]:
 
 
 def split_inclusive(
-    *, prompt: int, output: int, cached: int = 0, cache_write: int = 0, cache_write_1h: int = 0
+    *,
+    prompt: int,
+    output: int,
+    cached: int = 0,
+    cache_write: int = 0,
+    cache_write_1h: int = 0,
+    audio_input: int = 0,
+    audio_output: int = 0,
 ) -> dict[Meter, int]:
-    """Return disjoint meters from counts whose prompt total includes what the cache gave (OpenAI's way of counting).
+    """Return disjoint meters from counts that include their parts (OpenAI's way: cache and audio are inside).
 
     Raises UsageError when the parts are more than the whole, or below zero.
     """
-    fresh = prompt - cached - cache_write - cache_write_1h
-    if min(prompt, output, cached, cache_write, cache_write_1h) < 0 or fresh < 0:
-        raise UsageError(
-            f"Of {prompt} prompt tokens the provider says {prompt - fresh} came from its cache.", prompt=prompt
-        )
-    return {
+    fresh = prompt - cached - cache_write - cache_write_1h - audio_input
+    text = output - audio_output
+    meters = {
         Meter.INPUT: fresh,
         Meter.CACHE_READ: cached,
         Meter.CACHE_WRITE: cache_write,
         Meter.CACHE_WRITE_1H: cache_write_1h,
-        Meter.OUTPUT: output,
+        Meter.OUTPUT: text,
     }
+    if audio_input or audio_output:
+        meters |= {Meter.AUDIO_INPUT: audio_input, Meter.AUDIO_OUTPUT: audio_output}
+    if fresh < 0:
+        raise UsageError(f"Of {prompt} prompt tokens the provider says {prompt - fresh} are of one kind or another.")
+    if min(prompt, output, *meters.values()) < 0:
+        raise UsageError("The provider's counts of tokens contradict each other.")
+    return meters

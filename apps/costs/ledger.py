@@ -1,22 +1,24 @@
 """The only hand that writes charges. One statement books a batch: rows, day and month sums, and newest names."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.core.ids import time_of
 from apps.costs import partitions
-from apps.costs.ledger_sql import COLUMNS, DAY_KEY, MONTH_KEY, RECORD, add_sums
-from apps.costs.models import Charge, Purpose
+from apps.costs.ledger_sql import COLUMNS, RECORD
+from apps.costs.models import CHARGE_COLUMNS, Charge, Meter, Purpose
 
 BATCH = 1_000
 FEW = 10
+ZERO = Decimal(0)
 TEXTS: dict[str, int] = {
     name: getattr(Charge._meta.get_field(name), "max_length", 0)
     for name in (
@@ -28,8 +30,13 @@ TEXTS: dict[str, int] = {
         "customer",
         "prompt_name",
         "environment",
+        "tier",
+        "region",
+        "source",
+        "source_id",
     )
 }
+FACTS = frozenset(name for name, kind in COLUMNS.items() if kind == "jsonb")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +58,15 @@ class NewCharge:
     cache_write_1h_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    web_searches: int = 0
+    other_meters: Mapping[str, int] = field(default_factory=dict)
+    saved: Decimal = ZERO
+    calls: int = 1
+    tier: str = ""
+    region: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     team_id: int | None = None
     team_name: str = ""
     api_key_id: int | None = None
@@ -66,6 +82,9 @@ class NewCharge:
     latency_ms: int | None = None
     failed: bool = False
     source: str = "gateway"
+    source_id: str = ""
+    corrects: UUID | None = None
+    reservation_id: UUID | None = None
 
     @property
     def at(self) -> datetime:
@@ -76,11 +95,20 @@ class NewCharge:
         return self.cost is None
 
 
+def meters_of(counts: Mapping[Meter, int]) -> dict[str, Any]:
+    """Return the values of a new charge that hold these meters."""
+    values: dict[str, Any] = {CHARGE_COLUMNS[meter]: n for meter, n in counts.items() if meter in CHARGE_COLUMNS}
+    rare = {meter.value: n for meter, n in counts.items() if n and meter not in CHARGE_COLUMNS}
+    return {**values, "other_meters": rare} if rare else values
+
+
 def record(charges: Sequence[NewCharge]) -> int:
     """Book the charges inside the caller's transaction and return how many were new; a known id changes nothing.
 
-    Charges are sorted by id and sums by key, so writers that meet on rows wait for each other and never deadlock.
-    Raises DataError or IntegrityError for a charge that the books refuse (a negative meter, money as a float).
+    Charges are sorted by id and sums by key, so writers that meet on rows wait for each other and never deadlock:
+    up to BATCH charges, that is, or outside a transaction, where each batch is one of its own.
+    Raises DataError or IntegrityError for a charge that the books refuse (a negative meter, money as a float), and
+    partitions.MonthLetGo for one of a month whose charges are gone.
     """
     booked = 0
     ordered = sorted(charges, key=lambda charge: charge.id)
@@ -89,13 +117,31 @@ def record(charges: Sequence[NewCharge]) -> int:
     return booked
 
 
+def booking(charge: NewCharge) -> tuple[str, list[Any]]:
+    """Return the statement that books one charge and its values, for whoever sends several statements in one trip.
+
+    The month's partition must be there (`partitions.ensure` costs nothing for a month that it has seen). Send it
+    prepared; its one row says whether the charge was new.
+    """
+    return RECORD, values_of([charge])
+
+
+def values_of(charges: Sequence[NewCharge]) -> list[str]:
+    """Return what the ledger's statement takes: an array for each column, as text."""
+    return [_column(name, charges) for name in COLUMNS]
+
+
 def _record_batch(charges: Sequence[NewCharge]) -> int:
     partitions.ensure(charges[0].at, charges[-1].at)
     connection.ensure_connection()
     # Django's cursor would write the values into the text. One call's charge may use a plan made before (where the
     # connection's prepare_threshold allows it); a large batch is faster with a plan of its own.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(RECORD, [_column(name, charges) for name in COLUMNS], prepare=len(charges) <= FEW)
+        try:
+            cursor.execute(RECORD, values_of(charges), prepare=len(charges) <= FEW)
+        except psycopg.errors.CheckViolation:
+            partitions.forget()  # the month may have been let go since we saw it; the next attempt says so
+            raise
         row = cursor.fetchone()
     return int(row[0]) if row else 0
 
@@ -103,13 +149,21 @@ def _record_batch(charges: Sequence[NewCharge]) -> int:
 def _column(name: str, charges: Sequence[NewCharge]) -> str:
     """Return one column as the text of an array: for many rows that is several times faster than a list."""
     values = [getattr(charge, name) for charge in charges]
-    if name in TEXTS:
-        return _array([_quoted(_text(value, TEXTS[name])) for value in values])
-    if name == "cost":
-        return _array([_money(value) for value in values])
+    if name in FACTS:
+        return _array([_facts(value) for value in values]) if any(values) else _array(['"{}"'] * len(values))
     if name == "price_ids":
-        return _array(['"{' + ",".join(map(str, value)) + '}"' for value in values])
+        return _each(map(tuple, values), lambda ids: '"{' + ",".join(map(str, ids)) + '}"')
+    if name in TEXTS:
+        return _each(values, lambda value: _quoted(_text(value, TEXTS[name])))
+    if name in ("cost", "saved"):
+        return _array([_money(value) for value in values])
     return _array(values)
+
+
+def _each(values: Iterable[Any], written: Callable[[Any], str]) -> str:
+    """Return the array of values of which many are alike."""
+    known: dict[Any, str] = {}
+    return _array([known.get(value) or known.setdefault(value, written(value)) for value in values])
 
 
 def _array(values: Sequence[Any]) -> str:
@@ -118,6 +172,17 @@ def _array(values: Sequence[Any]) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    if not facts:
+        return '"{}"'
+    # Escaped to ASCII, where a lone surrogate or NUL is still six letters that jsonb would refuse.
+    return _quoted(json.dumps({_plain(name): _plain(value) for name, value in facts.items()}))
+
+
+def _plain(value: Any) -> Any:
+    return _text(value, len(value)) if isinstance(value, str) else value
 
 
 def _money(cost: Decimal | None) -> Decimal | None:
@@ -132,14 +197,3 @@ def _text(value: str, size: int) -> str:
     if not value.isascii():
         value = value.encode("utf-8", "replace").decode()
     return value.replace("\x00", "")[:size]
-
-
-@transaction.atomic
-def rebuild_sums(*, workspace_id: int) -> None:
-    """Write a workspace's day and month sums anew from its charges; whoever books meanwhile waits."""
-    with connection.cursor() as cursor:
-        # The lock comes before the first reading, so that what is booked before it is seen and what comes after adds.
-        cursor.execute("LOCK TABLE costs_spendday, costs_spendmonth IN SHARE ROW EXCLUSIVE MODE")
-        for table, key in (("costs_spendday", DAY_KEY), ("costs_spendmonth", MONTH_KEY)):
-            cursor.execute(f"DELETE FROM {table} WHERE workspace_id = %s", [workspace_id])  # noqa: S608  two constants
-            cursor.execute(add_sums(table, key, "(SELECT * FROM costs_charge WHERE workspace_id = %s)"), [workspace_id])

@@ -8,13 +8,21 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.core.append_only import TRUNCATE_GUARD
+from apps.core.errors import DomainError
 from apps.core.ids import uuid7_floor
 
 AHEAD = timedelta(days=92)
 BEHIND = timedelta(days=31)
 LOCK = 0x6A11E9
 GUARD_IS_OFF = "SELECT 1 FROM pg_trigger WHERE tgrelid = 'costs_charge'::regclass AND tgname = %s AND tgenabled = 'D'"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _known: set[str] = set()
+
+
+class MonthLetGo(DomainError):
+    """The charges of that month were let go, so another one cannot be told from a repeat."""
+
+    code = "month-let-go"
 
 
 def months(start: datetime, end: datetime) -> Iterator[datetime]:
@@ -47,7 +55,7 @@ def ensure(start: datetime, end: datetime, *, using: BaseDatabaseWrapper | None 
     with transaction.atomic(using=database.alias), database.cursor() as cursor:
         missing = _missing(cursor, list(unsure))
         if missing:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            take_lock(cursor)
             missing = _missing(cursor, missing)
             for name in missing:
                 _create(cursor, name, unsure[name])
@@ -61,12 +69,33 @@ def ensure_around(now: datetime, *, using: BaseDatabaseWrapper | None = None) ->
     return ensure(now - BEHIND, now + AHEAD, using=using)
 
 
+def take_lock(cursor: Any) -> None:
+    """Let partitions come and go one at a time."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def forget() -> None:
+    """Drop what this process remembers of partitions."""
+    _known.clear()
+
+
+def floor() -> datetime:
+    """Return the moment from which on every charge is still there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(month) FROM costs_letgo")
+        (month,) = cursor.fetchone()
+    return after(datetime(month.year, month.month, 1, tzinfo=UTC)) if month else EPOCH
+
+
 def _missing(cursor: Any, names: list[str]) -> list[str]:
     cursor.execute("SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(name) IS NULL ORDER BY name", [names])
     return [row[0] for row in cursor.fetchall()]
 
 
 def _create(cursor: Any, name: str, month: datetime) -> None:
+    cursor.execute("SELECT 1 FROM costs_letgo WHERE month >= %s", [month.date()])
+    if cursor.fetchone():
+        raise MonthLetGo(f"The charges of {month:%B %Y} were let go; nothing can be booked there again.")
     # ATTACH waits for nobody who reads or writes; CREATE … PARTITION OF would lock the whole ledger.
     low, high = uuid7_floor(month), uuid7_floor(after(month))
     cursor.execute(f"CREATE TABLE {name} (LIKE costs_charge INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")

@@ -114,10 +114,9 @@ def test_a_negative_meter_is_refused():
         pricing.cost_of({Meter.OUTPUT: -1}, RULES[:1])
 
 
-def row(meter, unit_price, above=0, row_id=1):
-    return SimpleNamespace(
-        id=row_id, meter=meter, unit_price=unit_price, above_input_tokens=above, valid_from=AT, valid_to=None
-    )
+def row(meter, unit_price, above=0, row_id=1, **terms):
+    facts = {"tier": "standard", "region": "", "connection_id": None, "valid_from": AT, "valid_to": None, **terms}
+    return SimpleNamespace(id=row_id, meter=meter, unit_price=unit_price, above_input_tokens=above, **facts)
 
 
 @pytest.mark.parametrize(

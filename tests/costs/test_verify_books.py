@@ -1,11 +1,14 @@
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from apps.costs.models import SpendDay
+from apps.costs import verification
+from apps.costs.models import SpendDay, Verification
 
 
 def verify():
@@ -41,6 +44,12 @@ def test_books_without_charges_agree(db):
         "UPDATE costs_spendday SET day = day - 40",
         "UPDATE costs_spendmonth SET calls = calls + 1",
         "UPDATE costs_spendmonth SET team_id = 8",
+        "UPDATE costs_spendmonth SET saved = 1",
+        "UPDATE costs_spendhour SET cost = cost - 0.000000000001",
+        "UPDATE costs_spendhour SET starts_at = starts_at + interval '15 minutes'",
+        "UPDATE costs_spendaxis SET tokens = tokens + 1 WHERE axis = 'model'",
+        "UPDATE costs_spendaxis SET calls = calls + 1 WHERE axis = 'customer'",
+        "DELETE FROM costs_spendaxis WHERE axis = 'user'",
     ],
 )
 def test_a_sum_that_is_off_is_named_and_ends_with_1(book, sql):
@@ -51,7 +60,10 @@ def test_a_sum_that_is_off_is_named_and_ends_with_1(book, sql):
         call_command("verify_books", stdout=out)
     assert failure.value.returncode == 1
     assert "differs" in out.getvalue()
-    assert "gpt-4o" in out.getvalue()
+    assert re.search(r"costs_spend\w+ \[.*2026-11", out.getvalue())
+    kept = Verification.objects.get()
+    assert not kept.agrees
+    assert kept.details[0] in out.getvalue()
 
 
 def test_a_sum_without_any_charge_is_found(workspace, book):
@@ -61,6 +73,30 @@ def test_a_sum_without_any_charge_is_found(workspace, book):
     row.save()
     with pytest.raises(CommandError):
         verify()
+
+
+def test_a_busy_month_is_proved_day_by_day(book, monkeypatch):
+    monkeypatch.setattr(verification, "AT_ONCE", 2)
+    for day in (1, 14, 30):
+        book(datetime(2026, 11, day, 12, tzinfo=UTC))
+    assert "3 charges, $0.03: agrees" in verify()
+    spoil("UPDATE costs_spendday SET calls = calls + 1 WHERE day = '2026-11-30'")
+    with pytest.raises(CommandError):
+        verify()
+
+
+def test_each_recount_is_kept_with_its_outcome(workspace, book):
+    book()
+    verify()
+    kept = Verification.objects.get()
+    assert (kept.workspace, kept.agrees, kept.charges, kept.months, kept.cost) == (
+        workspace,
+        True,
+        1,
+        1,
+        Decimal("0.01"),
+    )
+    assert kept.started_at <= kept.finished_at
 
 
 def test_rebuilding_mends_the_sums(book):

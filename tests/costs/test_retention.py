@@ -1,0 +1,142 @@
+"""Charges go by the month when nobody keeps them any more; their sums stay, and nothing is booked there again."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from apps.accounts.models import AuditEvent
+from apps.costs import beat, ledger, ledger_sums, partitions, retention, verification
+from apps.costs.models import Budget, Charge, LetGo, Retention, SpendDay, Verification
+from tests import factories
+from tests.costs import recount
+from tests.costs.conftest import NOON, new_charge
+
+pytestmark = pytest.mark.django_db
+MAY = datetime(2026, 5, 20, 12, tzinfo=UTC)
+JUNE = datetime(2026, 6, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_remembered_partitions():
+    partitions.forget()
+    yield
+    partitions.forget()
+
+
+@pytest.fixture
+def kept(workspace):
+    """Keep two months, with a recount that agrees."""
+    workspace.time_zone = "UTC"
+    workspace.save()
+    ledger.record([new_charge(workspace.pk, at) for at in (MAY, JUNE, NOON)])
+    list(verification.verify())
+    return Retention.objects.create(workspace=workspace, months=2)
+
+
+def gone(now=NOON):
+    return retention.let_go(now)[-1:]
+
+
+def has_partition(name):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
+        return cursor.fetchone()[0]
+
+
+def test_months_that_nobody_keeps_go_and_their_sums_stay(workspace, kept):
+    before = recount.held(workspace.pk)
+    assert gone() == [date(2026, 8, 1)]
+    assert not has_partition("costs_charge_2026_05")
+    assert [charge.at for charge in Charge.objects.all()] == [NOON]
+    assert recount.held(workspace.pk) == before
+    assert LetGo.objects.get(month=date(2026, 5, 1)).charges == 1
+    assert AuditEvent.objects.filter(verb="let charges go").count() == 2
+
+
+def test_kept_months_are_whole_months_before_the_present_one(kept):
+    assert gone(datetime(2026, 7, 31, 12, tzinfo=UTC)) == []
+    assert gone(datetime(2026, 8, 1, 12, tzinfo=UTC)) == [date(2026, 5, 1)]
+
+
+def test_a_month_that_is_partly_kept_in_the_workspaces_zone_stays(workspace, kept):
+    workspace.time_zone = "Asia/Kathmandu"
+    workspace.save()
+    assert gone(datetime(2026, 8, 1, 12, tzinfo=UTC)) == []
+
+
+def test_a_month_without_charges_takes_late_ones_as_long_as_it_is_kept(make_charge, kept):
+    gone()
+    assert ledger.record([make_charge(datetime(2026, 9, 1, tzinfo=UTC))]) == 1
+
+
+def test_a_workspace_without_a_word_keeps_its_charges_for_ever(kept):
+    other = factories.make_workspace("other")
+    ledger.record([new_charge(other.pk, JUNE)])
+    assert gone() == [date(2026, 5, 1)]
+    assert Charge.objects.filter(workspace_id=other.pk).exists()
+
+
+def test_what_was_never_proved_stays(kept):
+    Verification.objects.all().delete()
+    assert gone() == []
+
+
+def test_what_did_not_agree_stays(kept):
+    Verification.objects.update(differences=1)
+    assert gone() == []
+
+
+def test_what_a_budget_by_customer_counts_stays(workspace, kept):
+    Budget.objects.create(
+        workspace=workspace, name="b", customer="Acme", limit_amount=1, counted_from=date(2026, 6, 1), period="year"
+    )
+    assert gone() == [date(2026, 5, 1)]
+
+
+def test_nothing_is_booked_in_a_month_that_is_gone(make_charge, kept):
+    gone()
+    with pytest.raises(partitions.MonthLetGo, match="May 2026"):
+        ledger.record([make_charge(MAY)])
+    with pytest.raises(partitions.MonthLetGo):
+        ledger.record([make_charge(datetime(2021, 1, 1, tzinfo=UTC))])
+
+
+def test_a_process_that_remembers_a_month_learns_that_it_is_gone(make_charge, kept):
+    remembered = set(partitions._known) | {"costs_charge_2026_05"}
+    gone()
+    partitions._known.update(remembered)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ledger.record([make_charge(MAY)])
+    with pytest.raises(partitions.MonthLetGo):
+        ledger.record([make_charge(MAY)])
+
+
+def test_books_with_a_gap_behind_them_still_agree_and_are_written_anew_with_it(workspace, kept):
+    gone()
+    before = recount.held(workspace.pk)
+    ledger_sums.rebuild_sums(workspace_id=workspace.pk)
+    assert recount.held(workspace.pk) == before
+    assert [difference for total in verification.verify() for difference in total.differences] == []
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu"])
+def test_a_move_of_zones_after_months_went_keeps_every_cent(workspace, kept, zone):
+    edge = datetime(2026, 9, 1, tzinfo=UTC)
+    ledger.record([new_charge(workspace.pk, edge + timedelta(hours=n), cost=Decimal(1)) for n in range(-30, 30)])
+    list(verification.verify())
+    gone()
+    total = sum(SpendDay.objects.values_list("cost", flat=True))
+    workspace.time_zone = zone
+    workspace.save()
+    assert sum(SpendDay.objects.values_list("cost", flat=True)) == total
+    assert [difference for total in verification.verify() for difference in total.differences] == []
+
+
+def test_the_beat_makes_partitions_and_proves_the_books(book):
+    book()
+    beat.make_partitions()
+    beat.verify_books()
+    proved = Verification.objects.get()
+    assert (proved.agrees, proved.charges, proved.cost, proved.months) == (True, 1, Decimal("0.01"), 1)
