@@ -6,10 +6,29 @@ from django.dispatch import receiver
 
 from apps.accounts.models import User, Workspace
 from apps.accounts.signals import workspace_created
+from apps.costs.ingest.names import KnownPrompt
+from apps.costs.signals import prompts_named
 from apps.prompts import actions
+from apps.prompts.models import Prompt, Version
 
 
 @receiver(workspace_created)
 def give_environments(workspace: Workspace, acting_user: User | None, **_: Any) -> None:
     """A new workspace has places for prompts to be live in."""
     actions.create_environments(workspace=workspace, acting_user=acting_user)
+
+
+@receiver(prompts_named)
+def name_prompts(workspace_id: int, wanted: set[str | int], **_: Any) -> dict[str | int, KnownPrompt]:
+    """Tell the books which prompts and versions reported charges speak of, by name or by id."""
+    names = [name for name in wanted if isinstance(name, str)]
+    ids = [number for number in wanted if isinstance(number, int)]
+    mine = Prompt.objects.filter(workspace_id=workspace_id)
+    prompts = dict((mine.filter(name__in=names) | mine.filter(pk__in=ids)).values_list("pk", "name"))
+    versions: dict[int, dict[int, int]] = {pk: {} for pk in prompts}
+    for prompt_id, number, pk in Version.objects.filter(prompt__in=prompts).values_list("prompt", "number", "pk"):
+        versions[prompt_id][number] = pk
+    found: dict[str | int, KnownPrompt] = {}
+    for pk, name in prompts.items():
+        found[pk] = found[name] = KnownPrompt(pk, name, versions[pk])
+    return found

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,8 +12,7 @@ from apps.accounts.api_access import scoped
 from apps.accounts.models import ApiKey
 from apps.accounts.rights import Scope
 from apps.costs import spend
-from apps.costs.models import SpendDay
-from apps.costs.spend import AXES, Axis
+from apps.costs.spend import DAY_AXES, Axis
 
 MOST_AXES = 3
 DAYS = 400
@@ -23,7 +21,9 @@ DAYS = 400
 class SpendQuery(serializers.Serializer[dict[str, Any]]):
     """A range of days, both included, in the workspace's time zone; and what to group by."""
 
-    group_by = serializers.CharField(required=False, default="model", help_text=f"Up to three of {', '.join(AXES)}.")
+    group_by = serializers.CharField(
+        required=False, default="model", help_text=f"Up to three of {', '.join(DAY_AXES)}."
+    )
 
     def get_fields(self) -> dict[str, Any]:
         # "from" is a word of Python's own, so the field cannot stand in the class body.
@@ -31,10 +31,10 @@ class SpendQuery(serializers.Serializer[dict[str, Any]]):
 
     def validate_group_by(self, value: str) -> list[Axis]:
         wanted = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        unknown = [name for name in wanted if name not in AXES]
+        unknown = [name for name in wanted if name not in DAY_AXES]
         if unknown or not 1 <= len(wanted) <= MOST_AXES:
-            raise serializers.ValidationError(f"Name one to three of {', '.join(AXES)}.")
-        return [AXES[name] for name in wanted]
+            raise serializers.ValidationError(f"Name one to three of {', '.join(DAY_AXES)}.")
+        return [DAY_AXES[name] for name in wanted]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         days = (attrs["to"] - attrs["from"]).days
@@ -74,7 +74,7 @@ class SpendView(APIView):
         parameters=[
             OpenApiParameter("from", str, required=True, description="First day, like 2026-11-01."),
             OpenApiParameter("to", str, required=True, description="Last day, included."),
-            OpenApiParameter("group_by", str, description=f"Up to three of {', '.join(AXES)}, with commas."),
+            OpenApiParameter("group_by", str, description=f"Up to three of {', '.join(DAY_AXES)}, with commas."),
         ],
         responses=SpendReport,
     )
@@ -83,7 +83,7 @@ class SpendView(APIView):
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         workspace = cast(ApiKey, request.auth).workspace
-        proof = spend.proof(SpendDay.objects.of(workspace.pk).within(asked["from"], asked["to"]))
+        proof = spend.proof(workspace.pk, asked["from"], asked["to"])
         report = {
             "currency": workspace.currency,
             "time_zone": workspace.time_zone,
@@ -123,6 +123,3 @@ def _group(row: dict[str, Any], axes: list[Axis], words: dict[str, dict[Any, str
         if axis.kind:
             group[f"{axis.name}_name"] = words[axis.name][tuple(row[column] for column in axis.columns)]
     return group
-
-
-urlpatterns = [path("spend", SpendView.as_view(), name="api_spend")]

@@ -1,0 +1,118 @@
+"""From what was reported to what could be booked: named, priced, with the id that a repeat has too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from apps.accounts.models import ApiKey
+from apps.core.errors import DomainError
+from apps.costs import partitions
+from apps.costs.amounts import UsageError
+from apps.costs.ingest import items
+from apps.costs.ingest.items import Bad, Event
+from apps.costs.ingest.names import Names
+from apps.costs.ingest.price_book import PriceBook
+from apps.costs.ingest.refusals import Refused, shown
+from apps.costs.ledger import NewCharge, meters_of
+from apps.costs.ledger_ids import charge_id
+
+MOST = Decimal(10) ** 8  # what the ledger's column holds
+NAME_OF_MODEL, SENT_COST = "reported_model", "reported_cost"
+OURS = frozenset({"gateway", "correction"})
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends: the workspace, what the source is called in the books, and what its charges say unless they say else."""
+
+    workspace_id: int
+    source: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_key(cls, key: ApiKey, source: str) -> "Sender":
+        """Return the sender that an API key stands for, with the key's team."""
+        values: dict[str, Any] = {"api_key_id": key.pk, "api_key_name": key.name}
+        if key.team:
+            values |= {"team_id": key.team.pk, "team_name": key.team.name}
+        return cls(key.workspace_id, source, values)
+
+
+def source_name(value: object) -> str:
+    """Return the name of a source. Raises DomainError for one that is none or that the books use themselves."""
+    name = value.strip() if isinstance(value, str) else ""
+    if not name or len(name) > 40 or not name.isprintable():
+        raise DomainError("Name the source of the charges (source): 1 to 40 characters, the same every time.")
+    if name in OURS:
+        raise DomainError(f"“{name}” is what the books call their own charges. Take another name for the source.")
+    return name
+
+
+def drafts(sender: Sender, raws: Sequence[object], now: datetime) -> list[NewCharge | Bad]:
+    """Return for each item the charge that it makes, or why it makes none."""
+    read = [items.read(raw, now) for raw in raws]
+    events = [found for found in read if isinstance(found, Event)]
+    names, book = Names(sender.workspace_id, events), PriceBook(sender.workspace_id, events)
+    floor = partitions.floor()
+    return [
+        _draft(sender, raw, event, names, book, floor) if isinstance(event, Event) else event
+        for raw, event in zip(raws, read, strict=True)
+    ]
+
+
+def _draft(
+    sender: Sender, raw: object, event: Event, names: Names, book: PriceBook, floor: datetime
+) -> NewCharge | Bad:
+    try:
+        return _charge(sender, event, names, book, floor)
+    except Refused as refused:
+        return items.bad(cast(Mapping[str, Any], raw), refused)
+
+
+def _charge(sender: Sender, event: Event, names: Names, book: PriceBook, floor: datetime) -> NewCharge:
+    if event.at < floor:
+        raise Refused(
+            "month-let-go", f"The charges of {event.at:%B %Y} were let go; nothing can be booked there again."
+        )
+    found = book.find(event)
+    if not found.provider:
+        raise Refused("no-provider", f"It does not say whose model {shown(event.models[0])} is.")
+    tags = dict(event.tags)
+    if found.model != event.models[0]:
+        tags[NAME_OF_MODEL] = event.models[0]
+    return NewCharge(
+        id=charge_id(workspace_id=sender.workspace_id, source=sender.source, source_id=event.source_id, at=event.at),
+        workspace_id=sender.workspace_id,
+        provider=found.provider,
+        model=found.model,
+        purpose=event.purpose,
+        tier=event.tier,
+        region=event.region,
+        reasoning_tokens=event.used.reasoning,
+        customer=event.customer,
+        environment=event.environment,
+        latency_ms=event.latency_ms,
+        failed=event.failed,
+        source=sender.source,
+        source_id=event.source_id,
+        **_money(event, book, found, tags),
+        **meters_of(event.used.meters),
+        **{**sender.values, **names.values(event)},
+    )
+
+
+def _money(event: Event, book: PriceBook, found: Any, tags: dict[str, str]) -> dict[str, Any]:
+    """Price it from the workspace's own list; a cost that was sent counts only where the sender says so."""
+    if event.cost is not None and event.trust_cost:
+        return {"cost": event.cost, "tags": tags}
+    if event.cost is not None:
+        tags[SENT_COST] = format(event.cost, "f")
+    try:
+        priced = book.price(event, found)
+    except UsageError as error:
+        raise Refused("usage-contradicts-itself", error.message) from None
+    if priced.cost is not None and priced.cost >= MOST:
+        raise Refused("not-an-amount", f"It would cost {priced.cost:,.0f}; a single charge is below {MOST:,.0f}.")
+    return {"cost": priced.cost, "price_ids": priced.price_ids, "estimated": bool(priced.doubt), "tags": tags}

@@ -1,0 +1,6 @@
+"""What the books ask of whoever stands above them."""
+
+from django.dispatch import Signal
+
+# Sent with `workspace_id` and `wanted`, names and ids of prompts. Who knows them answers {name or id: KnownPrompt}.
+prompts_named = Signal()
