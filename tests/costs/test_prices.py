@@ -1,18 +1,19 @@
 """The price list: it grows forward, and what was charged keeps its price."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import AuditEvent
-from apps.costs import actions, pricing, seed
-from apps.costs.models import Meter, Price
+from apps.costs import actions, connection_names, pricing, seed
+from apps.costs.models import Meter, Price, Repricing
 from tests import db_guards, factories
 from tests.costs.conftest import NOON
 
@@ -88,12 +89,26 @@ def test_another_workspaces_prices_do_not_count(add):
     assert quote(factories.make_workspace("other"), NOON, input=1).unpriced
 
 
-@pytest.mark.parametrize("begins", [NOON, NOON - timedelta(days=1)])
-def test_the_list_only_grows_forward(add, begins):
+def test_a_price_never_begins_with_one_that_is_there(add):
     add()
-    with pytest.raises(actions.PriceListMoved):
-        add("0.000002", begins)
+    with pytest.raises(actions.PriceListMoved, match="must begin later"):
+        add("0.000002", NOON)
     assert Price.objects.count() == 1
+
+
+def test_a_price_before_the_first_holds_until_that_begins(workspace, add):
+    first = add("0.000002")
+    earlier = add("0.000001", NOON - timedelta(days=30))
+    first.refresh_from_db()
+    assert (earlier.valid_to, first.valid_to) == (NOON, None)
+    assert quote(workspace, NOON - timedelta(days=1), input=1).price_ids == (earlier.pk,)
+
+
+def test_what_a_closed_price_says_stays(add):
+    add("0.000001", NOON)
+    add("0.000002", NOON + timedelta(days=10))
+    with pytest.raises(actions.PriceListMoved, match="stays as it is"):
+        add("0.000003", NOON + timedelta(days=5))
 
 
 @pytest.mark.parametrize("unit_price", ["-1", "0.0000000000001", "1000.1", "NaN", "Infinity"])
@@ -140,7 +155,10 @@ def test_two_open_prices_for_the_same_meter_are_impossible(add):
 
 def test_seeding_gives_public_and_practice_prices_with_their_source(workspace):
     call_command("seed_prices", workspace="acme", stdout=StringIO())
-    found = {(p.model, p.meter): (p.unit_price, p.source) for p in Price.objects.in_force(timezone.now())}
+    found = {
+        (p.model, p.meter): (p.unit_price, p.source)
+        for p in Price.objects.in_force(timezone.now()).filter(tier="standard", region="")
+    }
     assert found["practice-small", "input"] == (Decimal("0.00000015"), "Practice provider")
     assert found["practice-large", "output"][0] == Decimal("0.00001")
     assert found["practice-claude", "input"][0] == Decimal("0.000003")
@@ -153,7 +171,7 @@ def test_seeding_twice_adds_nothing_and_keeps_own_prices(workspace, add):
     own = add("0.5", model="gpt-4o")
     seed.seed_prices(workspace=workspace)
     assert seed.seed_prices(workspace=workspace) == 0
-    assert Price.objects.get(model="gpt-4o", meter="input") == own
+    assert Price.objects.get(provider="openai", model="gpt-4o", meter="input", tier="standard") == own
 
 
 def test_seeding_an_unknown_workspace_is_refused(db):
@@ -169,7 +187,7 @@ def test_the_list_shows_prices_per_million_in_force(client_of, fay, add, django_
     add("0.000002", datetime(2020, 1, 1, tzinfo=UTC))
     add("0.000003", timezone.now() + timedelta(days=2))
     client = client_of(fay)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         text = client.get(address("price_list")).content.decode()
     assert "$2.00" in text
     assert "$3.00" not in text
@@ -195,32 +213,117 @@ def test_the_history_shows_every_price_with_its_state(client_of, fay, add):
     assert client_of(fay).get(address("price_history"), {"provider": "openai", "model": "nix"}).status_code == 404
 
 
-FORM = {"provider": "openai", "model": "gpt-x", "meter": "output", "per_million": "12.5", "source": "contract 7"}
+FORM = {"provider": "openai", "model": "gpt-x", "output": "12.5", "source": "contract 7"}
 
 
-def test_finance_adds_a_price_per_million_in_the_workspaces_time(client_of, fay, workspace):
-    answer = client_of(fay).post(address("price_new"), {**FORM, "valid_from": "2026-07-01T00:00"}, follow=True)
+def test_finance_adds_prices_per_million_in_the_workspaces_time(client_of, fay):
+    with time_machine.travel(datetime(2026, 6, 20, tzinfo=UTC), tick=False):
+        prices = {"input": "2.5", "web_search": "10", "valid_from": "2026-07-01T00:00"}
+        answer = client_of(fay).post(address("price_new"), {**FORM, **prices}, follow=True)
     assert answer.status_code == 200
-    price = Price.objects.get()
-    assert (price.unit_price, price.approved_by) == (Decimal("0.0000125"), fay)
-    assert price.valid_from == datetime(2026, 6, 30, 23, tzinfo=UTC)  # Lisbon's summer midnight
+    found = {price.meter: price.unit_price for price in Price.objects.all()}
+    assert found == {"output": Decimal("0.0000125"), "input": Decimal("0.0000025"), "web_search": Decimal("0.01")}
+    price = Price.objects.first()
+    assert (price.approved_by, price.valid_from) == (fay, datetime(2026, 6, 30, 23, tzinfo=UTC))  # Lisbon's midnight
 
 
-@pytest.mark.parametrize("wrong", [{"per_million": "-1"}, {"per_million": "1e99"}, {"meter": "gold"}, {"source": ""}])
+def test_a_negotiated_price_goes_before_the_list_price_of_its_connection_alone(client_of, fay, workspace, add, book):
+    listed = add("0.000004", NOON)
+    book(connection_id=7)
+    sent = {"input": "3", "connection_id": "7", "source": "contract", "provider": "openai", "model": "gpt-x"}
+    assert client_of(fay).post(address("price_new"), sent).status_code == 302
+    own = Price.objects.get(connection_id=7)
+    facts = {"workspace_id": workspace.pk, "provider": "openai", "model": "gpt-x", "meters": {Meter.INPUT: 1}}
+    later = timezone.now() + timedelta(minutes=1)
+    assert pricing.quote(at=later, connection_id=7, **facts).price_ids == (own.pk,)
+    assert pricing.quote(at=later, connection_id=8, **facts).price_ids == (listed.pk,)
+
+
+def test_connections_carry_the_names_that_somebody_above_knows(client_of, fay, workspace, add):
+    add("0.000004", connection_id=7)
+
+    def knows(workspace_id, **_):
+        return {7: "Frankfurt"} if workspace_id == workspace.pk else {}
+
+    connection_names.connections_asked.connect(knows)
+    try:
+        client = client_of(fay)
+        assert "Frankfurt" in client.get(address("price_list")).content.decode()
+        assert "Frankfurt" in client.get(address("price_new")).content.decode()
+    finally:
+        connection_names.connections_asked.disconnect(knows)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"output": "-1"}, {"output": "1e99"}, {"output": ""}, {"source": ""}, {"tier": "gold"}, {"connection_id": "999"}],
+)
 def test_a_form_that_is_wrong_is_shown_again(client_of, fay, wrong):
     assert client_of(fay).post(address("price_new"), {**FORM, **wrong}).status_code == 422
     assert Price.objects.count() == 0
 
 
-def test_a_refusal_of_the_book_is_shown_in_the_form(client_of, fay):
+def test_a_price_for_the_past_is_taken_with_re_pricing_alone(client_of, fay, workspace):
+    client, past = client_of(fay), {**FORM, "valid_from": "2026-01-01T00:00"}
+    refused = client.post(address("price_new"), past)
+    assert (refused.status_code, Price.objects.count()) == (422, 0)
+    assert "unless they are priced anew" in refused.content.decode()
+    client.post(address("price_new"), {**past, "reprices": "on"})
+    found = Repricing.objects.get()
+    assert (found.first, found.model, found.asked_by, Price.objects.count()) == (date(2026, 1, 1), "gpt-x", fay, 1)
+
+
+@pytest.mark.parametrize(("amount", "is_surprising"), [("3.1", True), ("0.3", True), ("0", True), ("2.9", False)])
+def test_a_large_change_has_to_be_meant(client_of, fay, add, amount, is_surprising):
+    add("0.000001")
+    sent = {"provider": "openai", "model": "gpt-x", "source": "page", "input": amount}
     client = client_of(fay)
-    client.post(address("price_new"), {**FORM, "valid_from": "2026-07-01T00:00"})
-    answer = client.post(address("price_new"), {**FORM, "valid_from": "2026-06-01T00:00"})
-    assert answer.status_code == 422
-    assert "must begin later" in answer.content.decode()
+    assert client.post(address("price_new"), sent).status_code == (422 if is_surprising else 302)
+    if is_surprising:
+        assert client.post(address("price_new"), {**sent, "is_meant": "on"}).status_code == 302
+    assert Price.objects.open_ended().get().unit_price == Decimal(amount) / 1_000_000
 
 
-@pytest.mark.parametrize("name", ["price_list", "price_history", "price_new"])
+def test_a_form_that_is_sent_twice_adds_prices_once(client_of, fay):
+    client = client_of(fay)
+    client.post(address("price_new"), FORM)
+    again = client.post(address("price_new"), FORM)
+    assert (again.status_code, Price.objects.count()) == (422, 1)
+    assert "Nothing would change" in again.content.decode()
+
+
+def test_the_list_shows_every_terms_below_the_model(client_of, fay, add):
+    add("0.000002")
+    add("0.000001", tier="batch")
+    add("0.000004", above_input_tokens=200_000)
+    add("0.01", meter=Meter.WEB_SEARCH)
+    page = client_of(fay).get(address("price_list")).content.decode()
+    assert "Batch" in page
+    assert "requests above 200,000 input tokens" in page
+    assert "$10.00" in page
+
+
+def test_models_in_use_come_alone_until_all_are_asked_for(client_of, fay, add, book):
+    add(model="gpt-4o")
+    add(model="gpt-idle")
+    book()
+    client = client_of(fay)
+    assert "gpt-idle" not in client.get(address("price_list")).content.decode()
+    assert "gpt-idle" in client.get(address("price_list"), {"show": "all"}).content.decode()
+
+
+def test_the_history_tells_what_a_price_was_before_and_who_let_it_in(client_of, fay, add):
+    add("0.000002", NOON - timedelta(days=9))
+    add("0.000003", NOON - timedelta(days=4), source="page of the 11th")
+    page = client_of(fay).get(address("price_history"), {"provider": "openai", "model": "gpt-x"}).content.decode()
+    assert "page of the 11th, approved by Fay" in page
+    assert page.count("$2.00") >= 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["price_list", "price_history", "price_new", "proposal_list", "proposal_upload", "repricing_list", "repricing_new"],
+)
 def test_prices_are_for_those_who_may_see_spend(client_of, stranger, paula, name):
     assert client_of(stranger).get(address(name)).status_code == 404
     assert client_of(paula).get(address(name)).status_code == 403
@@ -232,5 +335,11 @@ def test_the_database_refuses_to_empty_the_price_list(add):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         refused = pytest.raises(DatabaseError, match="cannot be truncated")
         with db_guards.switched_on("costs_price"), refused, transaction.atomic():
-            cursor.execute("TRUNCATE costs_price")
+            cursor.execute("TRUNCATE costs_price CASCADE")
     assert Price.objects.exists()
+
+
+def test_changing_prices_shows_what_holds_now(client_of, fay, add):
+    add("0.0000025")
+    page = client_of(fay).get(address("price_new"), {"provider": "openai", "model": "gpt-x"}).content.decode()
+    assert "Now 2.5" in page

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.models import Workspace
-from apps.costs import ledger
+from apps.costs import ledger_sums
 
 
 class Command(BaseCommand):
@@ -19,5 +19,5 @@ class Command(BaseCommand):
         found = Workspace.objects.filter(slug=workspace).first()
         if found is None:
             raise CommandError(f"There is no workspace {workspace}.")
-        ledger.rebuild_sums(workspace_id=found.pk)
+        ledger_sums.rebuild_sums(workspace_id=found.pk)
         self.stdout.write(f"The sums of {workspace} are written anew.")

@@ -4,7 +4,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core import formats
 from apps.costs import verification
-from apps.costs.verification import Difference
 
 
 class Command(BaseCommand):
@@ -20,17 +19,10 @@ class Command(BaseCommand):
             verdict = "differs" if total.differences else "agrees"
             self.stdout.write(f"{total.workspace.slug} {total.month:%Y-%m}: {total.calls} charges, {cost}: {verdict}")
             for difference in total.differences:
-                self.stdout.write(_words(difference))
+                self.stdout.write(f"  {difference}")
         if wrong:
             raise CommandError(
                 f"{wrong} sums are not what their charges add up to. `manage.py rebuild_sums` writes them anew.",
                 returncode=1,
             )
         self.stdout.write("The books agree.")
-
-
-def _words(difference: Difference) -> str:
-    return (
-        f"  {difference.table} [{difference.key}]: charges {difference.calls_charged or 0} = {difference.charged or 0}, "
-        f"sums {difference.calls_summed or 0} = {difference.summed or 0}"
-    )

@@ -1,0 +1,110 @@
+"""The pages of re-pricing: what would change, what is happening, what happened."""
+
+from datetime import date
+
+import pytest
+
+from apps.costs import repricing
+from apps.costs.models import Repricing
+from tests import factories
+from tests.costs.repricings import address, ask_by, book_twelve, price_by, run
+
+
+@pytest.fixture
+def price(workspace, fay):
+    return price_by(workspace, fay)
+
+
+@pytest.fixture
+def ask(workspace, fay):
+    return ask_by(workspace, fay)
+
+
+@pytest.fixture
+def in_fives(monkeypatch):
+    monkeypatch.setattr(repricing, "BATCH", 5)
+
+
+@pytest.fixture
+def twelve(workspace):
+    return book_twelve(workspace)
+
+
+def test_finance_sees_what_would_change_and_asks_for_it(client_of, fay, price, book):
+    book(cost=None)
+    price("100")
+    client = client_of(fay)
+    scope = {"first": "2026-11-15", "last": "2026-11-15", "model": "openai/gpt-4o", "only_unpriced": "on"}
+    text = client.get(address("repricing_new"), scope).content.decode()
+    assert "1 of 1 calls would cost something else" in text
+    assert Repricing.objects.count() == 0
+    assert client.post(address("repricing_new"), {**scope, "reason": "No price"}).status_code == 302
+    found = run(Repricing.objects.get())
+    text = client.get(address("repricing", found)).content.decode()
+    assert "1 of 1 calls cost something else now" in text
+    assert "$0.01" in text
+    assert "every 1s" not in text
+
+
+def test_a_running_one_polls_its_own_part(client_of, fay, ask, price, twelve, in_fives):
+    price("100")
+    found = ask()
+    repricing.advance(found.pk, stretch=0)
+    text = client_of(fay).get(address("repricing", found), headers={"HX-Request": "true"}).content.decode()
+    assert "every 1s" in text
+    assert "<strong>5</strong> of 12" in text
+    assert "<html" not in text
+
+
+@pytest.mark.parametrize("by", ["day", "charge"])
+def test_the_report_comes_as_csv(client_of, fay, ask, price, book, by):
+    book(cost=None, prompt_name="=cmd()", customer="+49")
+    price("100")
+    found = run(ask())
+    answer = client_of(fay).get(address("repricing_csv", found), {"by": by})
+    text = b"".join(answer.streaming_content).decode()
+    lines = text.splitlines()
+    assert len(lines) == 2
+    assert "0.010000000000" in lines[1]
+    assert ",=cmd()" not in text
+
+
+@pytest.mark.parametrize(
+    "query", [{"first": "nonsense", "last": "x"}, {"first": "2026-11-15", "last": "2026-11-01"}, {"model": "nix"}]
+)
+def test_a_period_nobody_can_read_is_asked_for_again(client_of, fay, query):
+    assert client_of(fay).get(address("repricing_new"), query).status_code == 422
+
+
+def test_others_see_no_re_pricing(client_of, ask, stranger, paula):
+    found = ask()
+    for name in ("repricing", "repricing_csv"):
+        assert client_of(stranger).get(address(name, found)).status_code == 404
+        assert client_of(paula).get(address(name, found)).status_code == 403
+    assert client_of(paula).post(address("repricing_resume", found)).status_code == 403
+
+
+def test_no_text_of_a_prompt_reaches_finance_over_prices(client_of, fay, workspace, price, ask, book):
+    canary = "canary-in-the-text"
+    prompt = factories.make_prompt(workspace)
+    version = factories.make_version(prompt, message=canary, messages=[{"role": "user", "content": canary}])
+    facts = {"prompt_id": prompt.pk, "prompt_name": prompt.name, "version_id": version.pk}
+    book(cost=None, tags={"note": canary}, source_id=canary, **facts)
+    price("100")
+    found = run(ask())
+    client = client_of(fay)
+    pages = [address(name) for name in ("price_list", "price_new", "proposal_list", "repricing_list", "repricing_new")]
+    pages += [address("repricing", found), f"{address('repricing_csv', found)}?by=charge"]
+    for page in pages:
+        answer = client.get(page)
+        content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        assert answer.status_code == 200
+        assert canary not in content.decode(), page
+
+
+def test_list_pages_ask_the_database_a_fixed_number_of_times(client_of, fay, ask, django_assert_max_num_queries):
+    for day in range(1, 8):
+        run(ask(first=date(2026, 7, day), last=date(2026, 7, day)))
+    client = client_of(fay)
+    with django_assert_max_num_queries(8):
+        assert "Every model" in client.get(address("repricing_list")).content.decode()
