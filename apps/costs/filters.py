@@ -1,31 +1,70 @@
-"""Which charges: read from a query string, applied alike to the charges and to the rollup that totals them."""
+"""Which charges: read from a query string, applied alike to the charges and to the sums that total them."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import Count, Max, Min, Q, Sum, Value
+from django.db.models.functions import Coalesce
 
-from apps.costs.models import Charge, ChargeQuerySet, Purpose, SpendDay, SpendDayQuerySet
+from apps.accounts.models import Workspace
+from apps.costs import spend
+from apps.costs.models import AxisName, Charge, ChargeQuerySet, Purpose, SpendAxis, SpendDay
+from apps.costs.spend import AXES, Axis, Sums
 
-IDS = ("prompt_id", "team_id", "version_id", "api_key_id")
-TEXTS = ("provider", "model", "purpose", "environment")
+IDS = ("prompt_id", "team_id", "version_id", "api_key_id", "user_id")
+TEXTS = ("provider", "model", "purpose", "environment", "customer", "source")
+NOT_SUMMED_BY_DAY = frozenset({"user_id", "customer", "source"})
+# What a charge is, as a condition on its columns; what of it the sums by day know is in SUMMED.
+FLAGS = {
+    "unpriced": Q(unpriced=True),
+    "estimated": Q(estimated=True),
+    "failed": Q(failed=True),
+    "reused": Q(saved__gt=0),
+    "corrections": Q(corrects__isnull=False),
+}
+FLAG_LABELS = {
+    "unpriced": "Unpriced",
+    "estimated": "Estimated",
+    "failed": "Failed",
+    "reused": "Answered from kept answers",
+    "corrections": "Corrections",
+}
+SUMMED = {"unpriced": "unpriced_calls", "failed": "failed_calls", "reused": "saved"}
+# More charges than this are not added up while somebody waits; the sums by day answer for any number.
+MOST_ADDED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Within:
+    """The days, first and last included, between which all charges of a filter lie."""
+
+    first: date
+    last: date
 
 
 class ChargeFilter(forms.Form):
-    """A range of days and what else the charges must be; an id of 0 and an environment of "-" mean "none"."""
+    """A range of days and what else the charges must be; an id of 0 and a name of "-" mean "none"."""
 
     first = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
     last = forms.DateField(label="To", widget=forms.DateInput(attrs={"type": "date"}))
     purpose = forms.ChoiceField(choices=[("", "Any purpose"), *Purpose.choices], required=False)
-    provider = forms.CharField(max_length=40, required=False)
-    model = forms.CharField(max_length=120, required=False)
-    environment = forms.CharField(max_length=40, required=False)
+    provider = forms.CharField(max_length=40, required=False, strip=False)
+    model = forms.CharField(max_length=120, required=False, strip=False)
+    environment = forms.CharField(max_length=40, required=False, strip=False)
+    customer = forms.CharField(max_length=120, required=False, strip=False)
+    source = forms.CharField(max_length=40, required=False, strip=False)
     prompt_id = forms.IntegerField(min_value=0, max_value=2**62, required=False)
     team_id = forms.IntegerField(min_value=0, max_value=2**62, required=False)
     version_id = forms.IntegerField(min_value=0, max_value=2**62, required=False)
     api_key_id = forms.IntegerField(min_value=0, max_value=2**62, required=False)
+    user_id = forms.IntegerField(min_value=0, max_value=2**62, required=False)
+    only = forms.MultipleChoiceField(choices=[("", "Any charge"), *FLAG_LABELS.items()], required=False)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -38,31 +77,107 @@ class ChargeFilter(forms.Form):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Return the conditions beside the days, as columns of the rollup."""
+        """Return the conditions beside the days, as columns of a charge."""
         values = {name: self.cleaned_data.get(name) for name in (*TEXTS, *IDS)}
         return {name: value for name, value in values.items() if value not in (None, "")}
 
-    def days(self) -> SpendDayQuerySet:
-        """Return the rollup rows of the filter: their sum is the exact total of its charges."""
-        conditions = {name: "" if value == "-" else value for name, value in self.chosen.items()}
-        return SpendDay.objects.within(self.cleaned_data["first"], self.cleaned_data["last"]).filter(**conditions)
+    @property
+    def flags(self) -> list[str]:
+        return [str(flag) for flag in self.cleaned_data["only"] if flag]
 
-    def charges(self, zone: ZoneInfo) -> ChargeQuerySet:
-        """Return the charges of the filter, in no order; the days are those of the zone."""
-        start = midnight(self.cleaned_data["first"], zone)
-        end = midnight(self.cleaned_data["last"] + timedelta(days=1), zone)
-        found = Charge.objects.between(start, end)
+    @property
+    def flag_words(self) -> list[tuple[str, str]]:
+        return [(flag, FLAG_LABELS[flag]) for flag in self.flags]
+
+    def within(self, workspace: Workspace) -> Within | None:
+        """Return the days between which charges like these were booked; None when there are none.
+
+        The sums by day know, so that nobody reads the charges of a month for what happened on one day of it.
+        """
+        first, last = self.cleaned_data["first"], self.cleaned_data["last"]
+        keys = self._keys()
+        asked = reduce(or_, (key for _, key in keys))
+        days = SpendAxis.objects.filter(asked, workspace_id=workspace.pk).within(first, last)
+        # A day counts when each of the conditions is met on it.
+        met = days.values("day").annotate(n=Count("axis", distinct=True)).filter(n=len({axis for axis, _ in keys}))
+        span = met.aggregate(first=Min("day"), last=Max("day"))
+        return Within(span["first"], span["last"]) if span["first"] else None
+
+    def _keys(self) -> list[tuple[AxisName, Q]]:
+        """Return which sums by one dimension the conditions speak of; the total stands for those that none knows."""
+        columns = {axis.columns[-1]: axis for axis in AXES.values()}
+        axes = [(columns[name], value) for name, value in self.chosen.items() if name in columns]
+        known = {f"{SUMMED[flag]}__gt": 0 for flag in self.flags if flag in SUMMED}
+        total = (AxisName.ALL, Q(axis=AxisName.ALL, **known))
+        return [*((axis.sums, _key(axis, value)) for axis, value in axes), total]
+
+    def charges(self, workspace: Workspace, days: Within | None) -> ChargeQuerySet:
+        """Return the charges of the filter, in no order; `days` is what `within` says."""
+        if days is None:
+            return Charge.objects.none()
+        start, end = (midnight(day, workspace.zone) for day in (days.first, days.last + timedelta(days=1)))
+        found = Charge.objects.filter(workspace_id=workspace.pk).between(start, end)
         for name, value in self.chosen.items():
             if name in IDS and value == 0:
                 found = found.filter(**{f"{name}__isnull": True})
             else:
                 found = found.filter(**{name: "" if value == "-" else value})
+        for flag in self.flags:
+            found = found.filter(FLAGS[flag])
         return found
 
-    def query(self) -> str:
-        """Return the filter as a query string."""
+    def total(self, workspace: Workspace, days: Within | None) -> Sums | None:
+        """Return the exact total of the charges: from the smallest sums that know all conditions, or from the charges.
+
+        None when only the charges know and they are too many to be added up while somebody waits.
+        """
+        if days is None:
+            return Sums()
+        if self.flags or "source" in self.chosen:
+            return self._added_up(workspace, days)
+        alone = _alone(self.chosen)
+        if alone is not None:
+            rows = SpendAxis.objects.filter(alone, workspace_id=workspace.pk).within(days.first, days.last)
+            return spend.sums_of(rows)
+        if not NOT_SUMMED_BY_DAY & set(self.chosen):
+            values = {name: "" if value == "-" else value for name, value in self.chosen.items()}
+            return spend.sums_of(SpendDay.objects.of(workspace.pk).within(days.first, days.last).filter(**values))
+        return self._added_up(workspace, days)
+
+    def _added_up(self, workspace: Workspace, days: Within) -> Sums | None:
+        if spend.proof(workspace.pk, days.first, days.last).calls > MOST_ADDED:
+            return None
+        nothing = Value(spend.ZERO)
+        found = self.charges(workspace, days).aggregate(
+            sum_calls=Sum("calls", default=0),
+            sum_unpriced_calls=Sum("calls", filter=Q(unpriced=True), default=0),
+            sum_cost=Sum(Coalesce("cost", nothing), default=spend.ZERO),
+            sum_failed_calls=Sum("calls", filter=Q(failed=True), default=0),
+            sum_estimated_cost=Sum(Coalesce("cost", nothing), filter=Q(estimated=True), default=spend.ZERO),
+            sum_saved=Sum("saved", default=spend.ZERO),
+        )
+        return Sums(**{name.removeprefix("sum_"): value for name, value in found.items()})
+
+    def query(self, *, without: str = "") -> str:
+        """Return the filter as a query string, or with one condition less."""
         days = {"first": self.cleaned_data["first"], "last": self.cleaned_data["last"]}
-        return urlencode({**days, **self.chosen})
+        chosen = {name: value for name, value in self.chosen.items() if name != without}
+        return urlencode({**days, **chosen, "only": [flag for flag in self.flags if flag != without]}, doseq=True)
+
+
+def _key(axis: Axis, value: Any) -> Q:
+    return Q(axis=axis.sums, value="" if value == "-" else str(value))
+
+
+def _alone(chosen: dict[str, Any]) -> Q | None:
+    """Return where the sums by these conditions alone are kept, if they are."""
+    if not chosen:
+        return Q(axis=AxisName.ALL)
+    for axis in AXES.values():
+        if set(chosen) == set(axis.columns) or set(chosen) == {axis.columns[-1]}:
+            key = _key(axis, chosen[axis.columns[-1]])
+            return key & Q(parent=str(chosen[axis.columns[0]])) if len(chosen) == 2 else key
+    return None
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -70,7 +185,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone)
 
 
-def query_for(first: date, last: date, columns: tuple[str, ...], value: tuple[Any, ...]) -> str:
+def query_for(first: date, last: date, columns: tuple[str, ...], value: tuple[Any, ...], only: str = "") -> str:
     """Return the query string of the charges behind one value of an axis."""
     parts = {name: "-" if part == "" else part for name, part in zip(columns, value, strict=True)}
-    return urlencode({"first": first, "last": last, **parts})
+    return urlencode({"first": first, "last": last, **parts, **({"only": only} if only else {})})

@@ -1,7 +1,6 @@
 """The month as finance reads it: four numbers, a chart by day, and a table by one dimension."""
 
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,11 +8,13 @@ from decimal import Decimal
 from apps.accounts.models import Workspace
 from apps.core import charts, formats
 from apps.core.errors import DomainError
-from apps.costs import filters, forecast, spend
-from apps.costs.models import SpendDay
-from apps.costs.spend import AXES, Axis, Sums, Value
+from apps.costs import filters, forecast, ranking, spend
+from apps.costs.ranking import Ranked
+from apps.costs.spend import AXES, Axis, Proof, Sums, Value
 
-ROWS = 100
+ROWS, MOVERS = 50, 5
+# A value counts as a mover when it moved the month by this share of it.
+WORTH_SAYING = Decimal("0.005")
 
 
 class UnknownMonth(DomainError):
@@ -30,7 +31,7 @@ class Span:
 
     @property
     def is_running(self) -> bool:
-        return self.first <= self.today < self.last
+        return self.first <= self.today <= self.last
 
     @property
     def until(self) -> date:
@@ -46,6 +47,15 @@ class Span:
         """The same day of the month before, or its end when this month is over (or that one is shorter)."""
         end = self.first - timedelta(days=1)
         return min(end, self.previous_first + (self.until - self.first)) if self.is_running else end
+
+    @property
+    def previous_last(self) -> date:
+        return self.first - timedelta(days=1)
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Tell whether the month before has fewer days than this one has come to."""
+        return self.is_running and self.previous_until - self.previous_first < self.until - self.first
 
     @property
     def next_first(self) -> date | None:
@@ -74,6 +84,10 @@ class Row:
         """Return the growth over the same days of last month, as a share; None when there was nothing then."""
         return change(self.sums.cost, self.previous.cost)
 
+    @property
+    def difference(self) -> Decimal:
+        return self.sums.cost - self.previous.cost
+
 
 @dataclass
 class Month:
@@ -81,15 +95,17 @@ class Month:
 
     span: Span
     axis: Axis
-    proof: spend.Proof
+    proof: Proof
     previous: Sums
+    previous_whole: Sums
     rows: list[Row]
     others: Row | None
+    movers: list[Row]
     forecast: forecast.Forecast | None
     days: list[date]
+    daily: list[Decimal]
+    previous_daily: list[Decimal]
     first_day: date | None
-    query: str
-    previous_query: str
 
     @property
     def change(self) -> Decimal | None:
@@ -97,7 +113,7 @@ class Month:
 
     @property
     def is_over(self) -> bool:
-        return self.span.last <= self.span.today
+        return self.span.last < self.span.today
 
     @property
     def cost_per_day(self) -> Decimal:
@@ -111,9 +127,30 @@ class Month:
         top = self.rows[0]
         return f"{top.label} accounts for {formats.percent(top.share)} of it."
 
+    @property
+    def query(self) -> str:
+        return filters.query_for(self.span.first, self.span.until, (), ())
+
+    @property
+    def previous_query(self) -> str:
+        return filters.query_for(self.span.previous_first, self.span.previous_until, (), ())
+
+    @property
+    def previous_whole_query(self) -> str:
+        return filters.query_for(self.span.previous_first, self.span.previous_last, (), ())
+
+    @property
+    def unattributed_query(self) -> str:
+        return filters.query_for(self.span.first, self.span.until, ("team_id",), (0,))
+
+    @property
+    def only(self) -> dict[str, str]:
+        """Return the query strings of the charges behind the line of proof."""
+        return {flag: filters.query_for(self.span.first, self.span.until, (), (), flag) for flag in filters.FLAGS}
+
 
 def change(now: Decimal, before: Decimal) -> Decimal | None:
-    return (now - before) / before if before else None
+    return (now - before) / before if before > 0 else None
 
 
 def span_of(text: str, today: date) -> Span:
@@ -127,67 +164,97 @@ def span_of(text: str, today: date) -> Span:
     return Span(first, first.replace(day=monthrange(first.year, first.month)[1]), today)
 
 
+def months_of(first_day: date | None, span: Span) -> list[date]:
+    """Return the months that can be chosen, newest first: from the first that cost anything to the present one."""
+    month = max(span.first, span.today.replace(day=1))
+    oldest = min(first_day or month, span.first).replace(day=1)
+    found = [month]
+    while month > oldest:
+        month = (month - timedelta(days=1)).replace(day=1)
+        found.append(month)
+    return found
+
+
 def of(workspace: Workspace, span: Span, axis: Axis = AXES["model"]) -> Month:
-    """Read the month from the rollups, in four queries whatever its size."""
-    rows = spend.by_day(workspace.pk, axis, span.previous_first, span.last)
-    groups = [_row(axis, value, days, span) for value, days in rows.items()]
-    total = sum((row.sums.cost for row in groups), spend.ZERO)
-    for row in groups:
-        row.share = row.sums.cost / total if total else spend.ZERO
-    groups.sort(key=lambda row: (-row.sums.cost, -row.previous.cost, str(row.value)))
-    shown, rest = groups[:ROWS], groups[ROWS:]
-    words = spend.name_values(workspace.pk, axis, [row.value for row in shown])
-    for row in shown:
-        row.label = words[row.value]
-    return Month(
+    """Read the month from the sums by day, in five queries whatever its size."""
+    days, nobodys = spend.by_day(workspace.pk, span.previous_first, span.last)
+    proof = Proof(unattributed_cost=sum((nobodys.get(day, spend.ZERO) for day in _reached(span)), spend.ZERO))
+    proof.add(_total(days, span.first, span.until))
+    found = ranking.ranked(workspace.pk, axis, span, rows=ROWS, movers=MOVERS)
+    shown = [one for one in found if one.place <= ROWS]
+    rows = _rows(workspace.pk, axis, span, found)
+    daily = [days[day].cost if day in days else spend.ZERO for day in _reached(span)]
+    previous = _total(days, span.previous_first, span.previous_until)
+    month = Month(
         span=span,
         axis=axis,
-        proof=spend.proof(SpendDay.objects.of(workspace.pk).within(span.first, span.until)),
-        previous=_total(row.previous for row in groups),
-        rows=shown,
-        others=_others(rest, span) if rest else None,
-        forecast=_forecast(rows.values(), span) if span.is_running else None,
+        proof=proof,
+        previous=previous,
+        previous_whole=_total(days, span.previous_first, span.previous_last),
+        rows=[rows[one.key] for one in shown],
+        others=None,
+        movers=[rows[one.key] for one in sorted(found, key=lambda one: one.move) if _is_mover(one, proof, previous)],
+        forecast=_forecast(days, span) if span.is_running else None,
         days=spend.days_of(span.first, span.last),
-        first_day=spend.first_day(workspace.pk),
-        query=filters.query_for(span.first, span.until, (), ()),
-        previous_query=filters.query_for(span.previous_first, span.previous_until, (), ()),
-    )
-
-
-def _row(axis: Axis, value: Value, days: dict[date, Sums], span: Span) -> Row:
-    return Row(
-        label="",
-        value=value,
-        query=filters.query_for(span.first, span.until, axis.columns, value),
-        sums=_total(sums for day, sums in days.items() if span.first <= day <= span.until),
-        previous=_total(sums for day, sums in days.items() if span.previous_first <= day <= span.previous_until),
-        daily=[days[day].cost if day in days else spend.ZERO for day in spend.days_of(span.first, span.until)],
-    )
-
-
-def _others(rest: list[Row], span: Span) -> Row:
-    daily = [sum(costs, spend.ZERO) for costs in zip(*(row.daily for row in rest), strict=True)]
-    return Row(
-        label=f"{len(rest)} others",
-        value=(),
-        query="",
-        sums=_total(row.sums for row in rest),
-        previous=_total(row.previous for row in rest),
-        share=sum((row.share for row in rest), spend.ZERO),
         daily=daily,
+        previous_daily=[
+            days[day].cost if day in days else spend.ZERO
+            for day in spend.days_of(span.previous_first, span.previous_last)
+        ],
+        first_day=spend.first_day(workspace.pk),
     )
+    if found and found[0].of > len(shown):
+        month.others = _others(month, found[0].of - len(shown))
+    for row in [*month.rows, *([month.others] if month.others else [])]:
+        row.share = row.sums.cost / proof.cost if proof.cost else spend.ZERO
+    return month
 
 
-def _total(parts: Iterable[Sums]) -> Sums:
+def _reached(span: Span) -> list[date]:
+    return spend.days_of(span.first, span.until)
+
+
+def _is_mover(one: Ranked, proof: Sums, previous: Sums) -> bool:
+    return one.move <= MOVERS and abs(one.difference) > WORTH_SAYING * max(proof.cost, previous.cost)
+
+
+def _rows(workspace_id: int, axis: Axis, span: Span, found: list[Ranked]) -> dict[ranking.Key, Row]:
+    words = spend.name_values(workspace_id, axis, [one.value for one in found])
+    daily = ranking.daily(workspace_id, axis, [one.key for one in found], span.first, span.until) if found else {}
+    return {
+        one.key: Row(
+            label=words[one.value],
+            value=one.value,
+            query=filters.query_for(span.first, span.until, axis.columns, one.value),
+            sums=one.sums,
+            previous=one.previous,
+            daily=daily[one.key],
+        )
+        for one in found
+    }
+
+
+def _others(month: Month, count: int) -> Row:
+    """Return what is left of the total, day by day."""
+    sums, previous, daily = Sums(), Sums(), list(month.daily)
+    sums.add(month.proof)
+    previous.add(month.previous)
+    for row in month.rows:
+        sums.add(row.sums, -1)
+        previous.add(row.previous, -1)
+        daily = [rest - cost for rest, cost in zip(daily, row.daily, strict=True)]
+    label = f"{count:,} other" + ("s" if count > 1 else "")
+    return Row(label=label, value=(), query="", sums=sums, previous=previous, daily=daily)
+
+
+def _total(days: dict[date, Sums], first: date, last: date) -> Sums:
     total = Sums()
-    for part in parts:
-        total.add(part)
+    for day, sums in days.items():
+        if first <= day <= last:
+            total.add(sums)
     return total
 
 
-def _forecast(groups: Iterable[dict[date, Sums]], span: Span) -> forecast.Forecast | None:
-    daily: dict[date, Decimal] = {}
-    for days in groups:
-        for day, sums in days.items():
-            daily[day] = daily.get(day, spend.ZERO) + sums.cost
+def _forecast(days: dict[date, Sums], span: Span) -> forecast.Forecast | None:
+    daily = {day: sums.cost for day, sums in days.items()}
     return forecast.month_end(daily, first=span.first, today=span.today, last=span.last)

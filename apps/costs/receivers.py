@@ -7,7 +7,7 @@ from django.dispatch import receiver
 
 from apps.accounts.models import User, Workspace
 from apps.accounts.signals import workspace_created
-from apps.costs import ledger, seed
+from apps.costs import ledger_sums, seed
 
 
 @receiver(workspace_created)
@@ -20,11 +20,11 @@ def give_prices(workspace: Workspace, acting_user: User | None, **_: Any) -> Non
 def notice_new_zone(instance: Workspace, **_: Any) -> None:
     """Remember that the days of this workspace are about to begin at another hour."""
     before = Workspace.objects.filter(pk=instance.pk).values_list("time_zone", flat=True).first()
-    instance.__dict__["_zone_moved"] = before not in (None, instance.time_zone)
+    instance.__dict__["_zone_was"] = before if before != instance.time_zone else None
 
 
 @receiver(post_save, sender=Workspace)
 def rebuild_in_new_zone(instance: Workspace, **_: Any) -> None:
     """Sum the charges anew by the days of the new zone, in the transaction that moved it."""
-    if instance.__dict__.pop("_zone_moved", False):
-        ledger.rebuild_sums(workspace_id=instance.pk)
+    if was := instance.__dict__.pop("_zone_was", None):
+        ledger_sums.move_days(workspace_id=instance.pk, was=was)

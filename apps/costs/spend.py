@@ -1,29 +1,39 @@
 """Questions to the books, answered from the rollups alone: never from the charges, never upward."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from apps.costs.models import Dimension, Purpose, SpendDay, SpendMonth
+from apps.costs.models import AxisName, Dimension, Purpose, SpendAxis, SpendDay, SpendMonth
 
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A way to group spend: the columns of the rollup, its name, and the name of what has no value."""
+    """A way to group spend: the columns of a charge, its name, and the name of what has no value."""
 
     name: str
     label: str
     columns: tuple[str, ...]
     nobody: str
     kind: Dimension.Kind | None = None
+
+    @property
+    def sums(self) -> AxisName:
+        """Return under what name the sums by day and this dimension alone are kept."""
+        return AxisName(self.name)
+
+    def value_of(self, parent: str, value: str) -> "Value":
+        """Return what a row of those sums stands for, in the types that the columns have."""
+        parts = (parent, value)[-len(self.columns) :]
+        return tuple(int(p) if c.endswith("_id") else p for c, p in zip(self.columns, parts, strict=True))
 
 
 AXES = {
@@ -36,34 +46,48 @@ AXES = {
         Axis("environment", "Environment", ("environment",), "No environment"),
         Axis("version", "Version", ("prompt_id", "version_id"), "No version", Dimension.Kind.VERSION),
         Axis("key", "API key", ("api_key_id",), "No API key", Dimension.Kind.KEY),
+        Axis("provider", "Provider", ("provider",), "No provider"),
+        Axis("customer", "Customer", ("customer",), "No customer"),
+        Axis("user", "Person", ("user_id",), "Nobody", Dimension.Kind.USER),
     )
 }
+# Customers and people may be as many as charges, so the sums by several dimensions together leave them out.
+DAY_AXES = {name: axis for name, axis in AXES.items() if name not in ("customer", "user")}
 Value = tuple[Any, ...]
 
 
 @dataclass
 class Sums:
-    """What a group of calls came to."""
+    """What a group of calls came to, corrections included."""
 
     calls: int = 0
     unpriced_calls: int = 0
     cost: Decimal = ZERO
+    failed_calls: int = 0
+    estimated_cost: Decimal = ZERO
+    saved: Decimal = ZERO
 
-    def add(self, other: "Sums") -> None:
-        self.calls += other.calls
-        self.unpriced_calls += other.unpriced_calls
-        self.cost += other.cost
+    def add(self, other: "Sums", sign: int = 1) -> None:
+        for part in fields(Sums):
+            setattr(self, part.name, getattr(self, part.name) + sign * getattr(other, part.name))
 
     @property
     def known_cost(self) -> Decimal | None:
         """Return the cost, or None when there were calls and none of them could be priced: that is not zero."""
-        return None if self.calls and self.calls == self.unpriced_calls else self.cost
+        return None if self.calls and self.calls == self.unpriced_calls and not self.cost else self.cost
 
     @property
     def cost_per_call(self) -> Decimal | None:
         """Return the mean over the calls that have a price; None when there are none."""
         priced = self.calls - self.unpriced_calls
-        return self.cost / priced if priced else None
+        return self.cost / priced if priced > 0 else None
+
+    @property
+    def estimated_share(self) -> Decimal:
+        return self.estimated_cost / self.cost if self.cost else ZERO
+
+
+SUMS = tuple(part.name for part in fields(Sums))
 
 
 @dataclass(frozen=True)
@@ -83,24 +107,11 @@ class PromptSpend:
     daily: list[Decimal] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Proof:
-    """How far a total can be trusted."""
+@dataclass
+class Proof(Sums):
+    """A total, and how far it can be trusted."""
 
-    calls: int
-    cost: Decimal
-    unpriced_calls: int
-    estimated_cost: Decimal
-    unattributed_cost: Decimal
-
-    @property
-    def known_cost(self) -> Decimal | None:
-        """Return the total, or None when there were calls and none of them could be priced."""
-        return Sums(self.calls, self.unpriced_calls, self.cost).known_cost
-
-    @property
-    def estimated_share(self) -> Decimal:
-        return self.estimated_cost / self.cost if self.cost else ZERO
+    unattributed_cost: Decimal = ZERO
 
     @property
     def unattributed_share(self) -> Decimal:
@@ -124,6 +135,8 @@ def by_version(workspace_id: int, prompt_id: int, purpose: Purpose) -> dict[int,
             ms=Sum("latency_ms"),
             sum=Sum("cost"),
         )
+        # What was booked and wholly taken back is as if it had never been.
+        .exclude(n=0, sum=0)
     )
     return {
         row["version_id"]: VersionSpend(
@@ -159,26 +172,34 @@ def by_prompt(workspace_id: int, prompt_ids: Iterable[int], days: int = 7) -> di
     return spent
 
 
-def by_day(workspace_id: int, axis: Axis, first: date, last: date) -> dict[Value, dict[date, Sums]]:
-    """Return the sums of every value of the axis on every day of [first, last], in one query."""
-    found: dict[Value, dict[date, Sums]] = {}
-    rows = SpendDay.objects.of(workspace_id).within(first, last).values_list("day", *axis.columns)
-    for day, *rest in rows.annotate(n=Sum("calls"), unpriced=Sum("unpriced_calls"), sum=Sum("cost")):
-        *value, calls, unpriced, cost = rest
-        found.setdefault(tuple(value), {})[day] = Sums(calls, unpriced, cost)
+def by_day(workspace_id: int, first: date, last: date) -> tuple[dict[date, Sums], dict[date, Decimal]]:
+    """Return the sums of every day of [first, last] and what no team had of each, in one query of a row or two a day."""
+    total = Q(axis=AxisName.ALL) | Q(axis=AxisName.TEAM, value="0")
+    rows = SpendAxis.objects.filter(total, workspace_id=workspace_id).within(first, last)
+    days: dict[date, Sums] = {}
+    nobodys: dict[date, Decimal] = {}
+    for axis, day, *sums in rows.values_list("axis", "day", *SUMS):
+        found = Sums(*sums)
+        if axis == AxisName.ALL:
+            days[day] = found
+        else:
+            nobodys[day] = found.cost
+    return days, nobodys
+
+
+def proof(workspace_id: int, first: date, last: date) -> Proof:
+    """Return the exact total of the days [first, last] and how far it can be trusted."""
+    days, nobodys = by_day(workspace_id, first, last)
+    found = Proof(unattributed_cost=sum(nobodys.values(), ZERO))
+    for sums in days.values():
+        found.add(sums)
     return found
 
 
-def proof(rows: QuerySet[SpendDay]) -> Proof:
-    """Return the exact total of the rollup rows and how far it can be trusted."""
-    sums = rows.aggregate(
-        calls=Sum("calls", default=0),
-        total=Sum("cost", default=ZERO),
-        unpriced=Sum("unpriced_calls", default=0),
-        estimated=Sum("estimated_cost", default=ZERO),
-        unattributed=Sum("cost", filter=Q(team_id=0), default=ZERO),
-    )
-    return Proof(sums["calls"], sums["total"], sums["unpriced"], sums["estimated"], sums["unattributed"])
+def sums_of(rows: QuerySet[Any]) -> Sums:
+    """Return the exact total of rollup rows."""
+    found = rows.aggregate(**{f"sum_{name}": Sum(name, default=0) for name in SUMS})
+    return Sums(*(found[f"sum_{name}"] for name in SUMS))
 
 
 def by_combination(workspace_id: int, month: date, limit: int | None = None) -> QuerySet[SpendMonth]:
@@ -220,7 +241,9 @@ def _words(axis: Axis, value: Value, known: dict[tuple[str, int], str]) -> str:
 
 def first_day(workspace_id: int) -> date | None:
     """Return the first day that the books hold."""
-    return SpendDay.objects.of(workspace_id).order_by("day").values_list("day", flat=True).first()
+    rows = SpendAxis.objects.of(workspace_id, AxisName.ALL)
+    first: date | None = rows.aggregate(first=Min("day"))["first"]
+    return first
 
 
 def days_of(first: date, last: date) -> list[date]:
@@ -242,18 +265,25 @@ def grouped(workspace_id: int, axes: Collection[Axis], first: date, last: date) 
     )
 
 
-def name_conditions(workspace_id: int, chosen: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a filter's conditions in words: what is asked for, and of which name."""
-    by_column = {axis.columns[-1]: axis for axis in AXES.values() if axis.kind}
+def name_conditions(workspace_id: int, chosen: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return a filter's conditions: the column, what is asked for in words, and of which name."""
+    by_column = {axis.columns[-1]: axis for axis in AXES.values()}
     kinds = {axis.kind for column, axis in by_column.items() if chosen.get(column) and axis.kind}
-    known = names(workspace_id, kinds, [chosen[column] for column in by_column if chosen.get(column)]) if kinds else {}
+    ids = [chosen[column] for column, axis in by_column.items() if axis.kind and chosen.get(column)]
+    known = names(workspace_id, kinds, ids) if kinds else {}
     found = []
     for column, value in chosen.items():
         axis = by_column.get(column)
         label = axis.label if axis else column.capitalize()
-        if axis is None:
-            words = str(Purpose(value).label) if column == "purpose" else "none" if value == "-" else str(value)
-        else:
-            words = known.get((str(axis.kind), value), f"number {value}") if value else axis.nobody
-        found.append((label, words))
+        found.append((column, label, _condition(axis, value, known)))
     return found
+
+
+def _condition(axis: Axis | None, value: Any, known: dict[tuple[str, int], str]) -> str:
+    if axis is None:
+        return str(value)
+    if not value or value == "-":
+        return axis.nobody
+    if axis.kind is None:
+        return str(Purpose(value).label) if axis.name == "purpose" else str(value)
+    return known.get((str(axis.kind), value), f"number {value}")

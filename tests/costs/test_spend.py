@@ -71,7 +71,7 @@ def test_a_month_that_no_calendar_has_is_refused(text):
         month.span_of(text, date(2026, 11, 15))
 
 
-@pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+@pytest.mark.parametrize("axis", AXES.values(), ids=list(AXES))
 def test_every_way_to_group_adds_up_to_the_same_total(workspace, book, axis):
     book(cost=Decimal("1"))
     book(cost=Decimal("2"), team_id=None, prompt_id=None, version_id=None, api_key_id=None, environment="", model="o3")
