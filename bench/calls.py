@@ -1,7 +1,8 @@
 """L1: CPU of one `complete()`, with everything that makes it durable, against the bare SDK asking the same.
 
 The provider answers at once and is a process of its own, so that what is left is ours: the calling process alone is
-counted. What PostgreSQL spends on the same calls is printed beside it. The database is durable (fsync on).
+counted. What PostgreSQL spends on the same calls is printed beside it. The database is durable (fsync on). Every call
+takes its place in the lane, is journalled with its texts, priced, charged, summed up, and counted against a budget.
 
     .venv/bin/python bench/calls.py [--calls 400] [--repeat 3]
 """
@@ -12,8 +13,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -30,44 +34,45 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="galley-bench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        cluster = prepare(folder)
-        try:
-            measure(options.calls, options.repeat)
-        finally:
-            cluster.stop()
+    with prepared():
+        measure(options.calls, options.repeat)
 
 
-def prepare(folder: Path):
-    """Start a durable cluster and let the settings point to it."""
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Run a durable cluster with an empty, migrated database, to which the settings point."""
     from cryptography.fernet import Fernet
 
     from llmops_site.postgres import Cluster
 
-    cluster = Cluster(folder / "postgres")
-    cluster.start()
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="llmops_site.settings",
-        SECRET_KEY="only-for-the-bench",
-        ENCRYPTION_KEYS=Fernet.generate_key().decode(),
-        DATABASE_URL=cluster.url,
-        GALLEY_VAR=str(folder / "var"),
-        OUTBOUND_ALLOW="127.0.0.1:*",
-        LOG_LEVEL="WARNING",
-    )
-    import django
+    with tempfile.TemporaryDirectory(prefix="galley-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        cluster = Cluster(folder / "postgres")
+        cluster.start()
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="llmops_site.settings",
+            SECRET_KEY="only-for-the-bench",
+            ENCRYPTION_KEYS=Fernet.generate_key().decode(),
+            DATABASE_URL=cluster.url,
+            GALLEY_VAR=str(folder / "var"),
+            OUTBOUND_ALLOW="127.0.0.1:*",
+            LOG_LEVEL="ERROR",
+        )
+        try:
+            import django
 
-    django.setup()
-    from django.core.management import call_command
+            django.setup()
+            from django.core.management import call_command
 
-    call_command("migrate", verbosity=0, skip_checks=True)
-    return cluster
+            call_command("migrate", verbosity=0, skip_checks=True)
+            yield
+        finally:
+            cluster.stop()
 
 
 def measure(calls: int, repeat: int) -> None:
-    from apps.costs.models import Charge
+    from apps.costs.models import BudgetPeriod, Charge
     from apps.llm.models import Call
     from apps.llm.practice_provider import process
 
@@ -78,8 +83,9 @@ def measure(calls: int, repeat: int) -> None:
         database = server_seconds()
         pairs = [(cpu(bare, calls), cpu(ask, calls)) for _ in range(repeat)]
         database = (server_seconds() - database) / (calls * repeat)
-    asked = WARM + calls * repeat
-    assert Call.objects.filter(state="answered").count() == Charge.objects.filter(unpriced=False).count() == asked
+    costs = list(Charge.objects.filter(unpriced=False).values_list("cost", flat=True))
+    assert Call.objects.filter(state="answered").count() == len(costs) == WARM + calls * repeat
+    assert BudgetPeriod.objects.get().spent == sum(costs)
     floor = statistics.median(least for least, _ in pairs)
     ratio = statistics.median(taken / least for least, taken in pairs)
     taken = statistics.median(taken for _, taken in pairs)
@@ -91,30 +97,66 @@ def measure(calls: int, repeat: int) -> None:
 
 def ours(url: str) -> Callable[[], object]:
     """Return what asks a priced model through the one door, as an application with a key would have it asked."""
+    from apps.llm import inference
+
+    model = make_model(url)
+    make_budget(model.workspace)
+    request = request_to(model, messages=MESSAGES, parameters={"temperature": 0, "max_tokens": 100})
+    return lambda: inference.complete(request)
+
+
+def make_model(url: str, *, at_once: int = 32) -> Any:
+    """Return a priced model of a connection to the practice provider, which takes so many calls at once."""
     from apps.accounts.models import Workspace
     from apps.core import secrets
     from apps.costs import seed
-    from apps.costs.models import Purpose
-    from apps.llm import inference
-    from apps.llm.attribution import Attribution
-    from apps.llm.completion import CompletionRequest
     from apps.llm.models import Connection, Model
 
     workspace = Workspace.objects.create(slug="bench", name="Bench")
     seed.seed_prices(workspace=workspace)
     connection = Connection.objects.create(
         workspace=workspace, name="Practice", kind=Connection.Kind.COMPATIBLE, provider="practice",
-        base_url=f"{url}/v1", encrypted_key=secrets.encrypt("sk-practice"), key_end="tice",
+        base_url=f"{url}/v1", encrypted_key=secrets.encrypt("sk-practice"), key_end="tice", max_concurrency=at_once,
     )  # fmt: skip
-    model = Model.objects.create(workspace=workspace, connection=connection, name="practice-small")
+    return Model.objects.create(workspace=workspace, connection=connection, name="practice-small")
+
+
+def make_budget(workspace: Any) -> None:
+    """Give the team that asks a monthly budget, large enough for everything."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from apps.costs import ledger_sums
+    from apps.costs.models import Budget
+
+    month = timezone.now().date().replace(day=1)
+    with transaction.atomic():
+        ledger_sums.stand_still()
+        budget = Budget.objects.create(
+            workspace=workspace, name="Support", team_id=7, mode=Budget.Mode.HARD, limit_amount=Decimal(1_000_000),
+            counted_from=month,
+        )  # fmt: skip
+        ledger_sums.recount_budget(budget=budget)
+
+
+def request_to(model: Any, **asked: Any) -> Any:
+    """Return a request as an application's key makes it, for a team's prompt in production."""
+    from apps.costs.models import Purpose
+    from apps.llm.attribution import Attribution
+    from apps.llm.completion import CompletionRequest
+
     attribution = Attribution(
         purpose=Purpose.PRODUCTION, team_id=7, team_name="Support", api_key_id=5, api_key_name="shop", prompt_id=11,
         prompt_name="support/reply", version_id=113, version_number=3, environment="production",
     )  # fmt: skip
-    request = CompletionRequest(
-        model=model, messages=MESSAGES, parameters={"temperature": 0, "max_tokens": 100}, attribution=attribution
-    )
-    return lambda: inference.complete(request)
+    return CompletionRequest(model=model, attribution=attribution, **asked)
+
+
+def answer_of(tokens: int) -> dict[str, Any]:
+    """Return a schema to which the practice provider answers with exactly that many tokens, from 4 on."""
+    size = 4 * tokens - len('{"text": ""}')
+    text = {"type": "string", "minLength": size, "maxLength": size}
+    return {"type": "object", "properties": {"text": text}, "required": ["text"], "additionalProperties": False}
 
 
 def sdk(url: str) -> Callable[[], object]:

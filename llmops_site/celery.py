@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
+from celery.schedules import crontab
 from celery.signals import setup_logging, worker_process_init
 from django.db import transaction
 
@@ -40,7 +41,18 @@ app.conf.beat_schedule = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "sum-hours": {"task": "apps.llm.beat.sum_hours", "schedule": 60.0, "options": {"expires": 60}},
+    "probe-lanes": {"task": "apps.llm.beat.probe_lanes", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-texts": {"task": "apps.llm.beat.sweep_texts", "schedule": 600.0, "options": {"expires": 300}},
     "sweep-calls": {"task": "apps.llm.beat.sweep_calls", "schedule": 60.0, "options": {"expires": 60}},
+    "expire-reservations": {
+        "task": "apps.costs.beat.expire_reservations",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "wake-repricings": {"task": "apps.costs.beat.wake_repricings", "schedule": 30.0, "options": {"expires": 30}},
+    "tell-budgets": {"task": "apps.costs.beat.tell_budgets", "schedule": 60.0, "options": {"expires": 60}},
+    "verify-books": {"task": "apps.costs.beat.verify_books", "schedule": crontab(hour=3, minute=17)},
     "make-partitions": {"task": "apps.costs.beat.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

@@ -9,6 +9,8 @@ from django.urls import reverse
 
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
+from apps.experiments import waiting
+from apps.llm import outages
 from apps.notices.models import Notification
 from apps.reviews import desk
 
@@ -39,7 +41,7 @@ ROOMS = (
     Room("Reviews", "review_desk", "stars", "reviews", frozenset({Right.RATE}), ratings_waiting),
     Room("Reviews", "queue_list", "stars", "reviews", frozenset({Right.VIEW, Right.MANAGE_QUEUES})),
     Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND})),
-    Room("Models", "call_list", "plug-connected", "models", frozenset({Right.VIEW})),
+    Room("Models", "model_list", "cpu", "models", frozenset({Right.VIEW, Right.VIEW_SPEND})),
     Room("Settings", "settings_home", "settings", "settings", frozenset({Right.ADMIN})),
 )
 
@@ -71,7 +73,19 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "nav": [_entry(room, membership, request.path) for room in rooms_of(membership)],
         "workspaces": list(Workspace.objects.of(membership.user)),
         "unread_notices": Notification.objects.unread_of(membership.user, workspace).count(),
+        "outages": outages_of(membership),
     }
+
+
+def outages_of(membership: Membership) -> list[dict[str, Any]]:
+    """Return which providers do not answer and what waits for them, for those who may see the work."""
+    if not membership.may(Right.VIEW):
+        return []
+    workspace = membership.workspace
+    return [
+        {"outage": outage, "runs": waiting.count(workspace.pk, outage.model_ids, outage.since)}
+        for outage in outages.of_workspace(workspace)
+    ]
 
 
 def _entry(room: Room, membership: Membership, path: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from allauth.account import urls as allauth_urls
 from django.urls import URLPattern, URLResolver, include, path
 
+from apps.costs.api.otlp import TracesView
 from llmops_site import views
 
 ROOMS: list[URLPattern | URLResolver] = [
@@ -18,6 +19,7 @@ ROOMS: list[URLPattern | URLResolver] = [
 
 API: list[URLPattern | URLResolver] = [
     path("", include("apps.prompts.api")),
+    path("", include("apps.llm.api")),
     path("", include("apps.costs.api")),
     path("schema/", views.ApiSchema.as_view(), name="api_schema"),
 ]
@@ -44,6 +46,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include([route for route in allauth_urls.urlpatterns if route.name in ENTRANCE])),
     path("w/<slug:workspace>/", include(ROOMS)),
     path("api/v1/", include(API)),
+    # Where exporters of OpenTelemetry send when their base address is ours.
+    path("v1/traces", TracesView.as_view(), name="otlp_traces"),
 ]
 
 handler400 = "llmops_site.views.bad_request"

@@ -65,6 +65,7 @@ class Scope(models.TextChoices):
     PROMPTS_PROPOSE = "prompts:propose", "open change requests and report checks"
     CHARGES_WRITE = "charges:write", "send charges"
     SPEND_READ = "spend:read", "read spend"
+    CALLS_READ = "calls:read", "read calls with their texts"
     EVALS_RUN = "evals:run", "start test runs"
     ADMIN = "admin", "everything"
 

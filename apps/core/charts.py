@@ -1,6 +1,6 @@
 """Rows become plain Plotly figures. Colours are named by meaning (meta) and painted by the page, in light and dark."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -115,6 +115,33 @@ def _forecast_traces(forecast: Sequence[Forecast], hover: str) -> list[Figure]:
         | {"name": "Forecast", "y": [_coordinate(one.middle) for one in forecast]}
         | {"line": {"width": 2, "dash": "dot"}, "hovertemplate": hover},
     ]
+
+
+def over_time(
+    moments: Sequence[str],
+    series: Mapping[str, Sequence[Number | None]],
+    *,
+    kind: Literal["bar", "line"] = "line",
+    suffix: str = "",
+    tones: Mapping[str, str] | None = None,
+) -> Figure:
+    """Draw series over moments (ISO, without zone): bars stacked, or lines with gaps where nothing is known."""
+    shared = {"x": list(moments), "hovertemplate": f"%{{fullData.name}}: %{{y:,.4~f}}{suffix}<extra></extra>"}
+    look: Figure = {"type": "bar"}
+    if kind == "line":
+        # A value between two gaps is a dot: a line alone would not show it.
+        look = {"type": "scatter", "mode": "lines+markers", "line": {"width": 2}, "marker": {"size": 4}}
+    traces = []
+    for index, (name, values) in enumerate(series.items()):
+        tone = (tones or {}).get(name)
+        meta: Figure = {"tone": tone} if tone else {"series": index}
+        drawn = [None if value is None else _coordinate(value) for value in values]
+        traces.append({**look, **shared, "name": name, "y": drawn, "meta": meta})
+    layout = _layout(legend=len(traces) > 1)
+    layout |= {"barmode": "stack", "bargap": 0.2, "hovermode": "x unified"}
+    layout["xaxis"] |= {"type": "date", "hoverformat": "%a %-d %b, %H:%M"}
+    layout["yaxis"] |= {"ticksuffix": suffix, "rangemode": "tozero"}
+    return {"data": traces, "layout": layout}
 
 
 def ranked_bars(rows: Iterable[tuple[str, Number]], *, prefix: str = "", suffix: str = "") -> Figure:

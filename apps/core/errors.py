@@ -1,13 +1,15 @@
 """Refusals we expect. Each carries a sentence fit for the person who asked."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """Refuse a request for a reason its sender can understand and mend."""
+    """Refuse a request for a reason its sender can understand and mend. The API sends `headers` along."""
 
     status = 422
     code = "refused"
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)

@@ -10,14 +10,22 @@ from apps.core.errors import DomainError
 
 PORTS = {"http": 80, "https": 443}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# On networks without IPv4 a gateway passes packets for these on to the IPv4 address in their last four bytes.
+TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# No provider is there: what networks need for themselves, some clouds' metadata too, or an IPv4 address in disguise.
+SPECIAL = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "192.0.0.0/24", "2001::/32", "2002::/16", "fec0::/10")))
+
+
+class NotFound(DomainError):
+    """No name server knows the host, now at least."""
 
 
 def check_url(url: str) -> None:
     """Refuse an address that must not be called.
 
-    Raises DomainError for other schemes than http(s), credentials in the address, names that do not resolve,
-    and private targets that the operator's OUTBOUND_ALLOW (host:port, or host:* for every port) does not name.
-    Link-local addresses (cloud metadata) are refused even then.
+    Raises DomainError for other schemes than http(s), credentials in the address, names that do not resolve
+    (NotFound), and private targets that the operator's OUTBOUND_ALLOW (host:port, or host:* for every port) does not name.
+    Link-local addresses (cloud metadata) and those that belong to no machine are refused even then.
     """
     host, port = _host_and_port(url)
     may_be_private = is_allowed(url)
@@ -39,12 +47,16 @@ def check_peer(host: str, port: int, *, may_be_private: bool) -> None:
 def _check_address(address: Address, host: str, port: int, *, may_be_private: bool) -> None:
     if address.is_link_local:
         raise DomainError(f"{host} is a link-local address, which is never called.")
-    if address.is_unspecified or address.is_multicast:
+    if address.is_multicast or _is_special(address):
         raise DomainError(f"{host} is not the address of one machine, so it is never called.")
     if not address.is_global and not may_be_private:
         raise DomainError(
             f"{host}:{port} is a private address. The operator can allow it by naming it in OUTBOUND_ALLOW."
         )
+
+
+def _is_special(address: Address) -> bool:
+    return (address.is_reserved and not address.is_loopback) or any(address in network for network in SPECIAL)
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
@@ -64,11 +76,13 @@ def _addresses(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise DomainError(f"{host} cannot be found. Check the spelling and the network.") from None
+        raise NotFound(f"{host} cannot be found. Check the spelling and the network.") from None
     return [_address(str(entry[4][0])) for entry in found]
 
 
 def _address(text: str) -> Address:
     """Return the address that packets go to: without its zone, and the IPv4 one inside an IPv6 one."""
     address = ipaddress.ip_address(text.split("%")[0])
+    if address in TRANSLATED:
+        return ipaddress.IPv4Address(address.packed[-4:])
     return getattr(address, "ipv4_mapped", None) or address

@@ -25,7 +25,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """Turn refusals into problem details; anything else is a bug and stays one."""
     set_rollback()
     if isinstance(error, DomainError):
-        return problem(error.status, error.code, error.message, **error.details)
+        return _refusal(error)
     if isinstance(error, Http404):
         return problem(status.HTTP_404_NOT_FOUND, "not-found", "There is nothing here for this key.")
     if isinstance(error, PermissionDenied):
@@ -40,3 +40,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             response["Retry-After"] = str(int(wait))
         return response
     return None
+
+
+def _refusal(error: DomainError) -> Response:
+    refused = problem(error.status, error.code, error.message, **error.details)
+    for name, value in error.headers.items():
+        refused[name] = value
+    return refused

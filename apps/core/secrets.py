@@ -6,6 +6,10 @@ from django.conf import settings
 from apps.core.errors import DomainError
 
 
+class NotOpened(DomainError):
+    """A secret was stored under a key that the installation no longer has."""
+
+
 def encrypt(value: str) -> bytes:
     """Return `value` encrypted. Raises DomainError when the installation has no key."""
     return _box().encrypt(value.encode())
@@ -16,7 +20,15 @@ def decrypt(token: bytes) -> str:
     try:
         return _box().decrypt(bytes(token)).decode()
     except InvalidToken:
-        raise DomainError("A stored secret cannot be opened with ENCRYPTION_KEYS. Enter it again.") from None
+        raise NotOpened(
+            "A stored secret cannot be opened with ENCRYPTION_KEYS: put the key that it was stored under back, or enter "
+            "the secret again."
+        ) from None
+
+
+def encrypt_again(token: bytes) -> bytes:
+    """Return a stored secret encrypted with the newest key. Raises NotOpened when no configured key opens it."""
+    return encrypt(decrypt(token))
 
 
 def _box() -> MultiFernet:

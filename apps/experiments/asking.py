@@ -69,7 +69,7 @@ def model_of(version: Version) -> Model:
     name = (version.model_config or {}).get("model") or ""
     if not name:
         raise NoModel(f"Version {version.number} does not say which model answers it. Choose one for this run.")
-    usable = Model.objects.usable().filter(workspace=version.prompt.workspace_id)
+    usable = Model.objects.usable().chatting().filter(workspace=version.prompt.workspace_id)
     model = usable.named(name).with_connection().first()
     if model is None:
         raise NoModel(f"Version {version.number} wants the model {name}, which no connection offers. Add it first.")

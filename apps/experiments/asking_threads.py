@@ -10,15 +10,17 @@ from django.urls import reverse
 
 from apps.accounts.models import Membership
 from apps.core.errors import DomainError
+from apps.costs import budgets
 from apps.costs.models import Purpose
 from apps.experiments import asking, assertions, faults, results
+from apps.experiments.breaker import OVER_BUDGET, REFUSED_KEY
 from apps.experiments.leases import MAX_ATTEMPTS, Claim
 from apps.experiments.models import Case, Output, Run, RunArm
 from apps.experiments.results import Result
 from apps.llm import inference
 from apps.llm.attribution import Attribution
 from apps.llm.completion import Completion, CompletionRequest
-from apps.llm.errors import ErrorKind, ProviderError
+from apps.llm.errors import Busy, NotWanted, ProviderError
 from apps.llm.models import Call
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,11 @@ class Job:
 
 
 class Asker:
-    """Threads over one run. Jobs go in, results come out of `answers`, in the order in which they are there."""
+    """Threads over one run. Jobs go in, results come out of `answers`, in the order in which they are there.
+
+    Once it is told to halt, a key was refused or a budget is full, nothing more is sent: what waits, for a thread or
+    for a place in the model's lane, comes back unasked.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -48,6 +54,7 @@ class Asker:
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.answers: SimpleQueue[Result] = SimpleQueue()
         self.threads: list[threading.Thread] = []
+        self.halted = threading.Event()
         self.attributions = {arm.pk: _attribution(run, arm) for arm in self.arms.values()}
         self.case_threshold = float(run.case_threshold) if run.case_threshold is not None else None
         self.address = reverse("output_detail", kwargs={"workspace": run.workspace.slug, "output_id": 0})
@@ -77,8 +84,16 @@ class Asker:
         except Empty:
             return found
 
+    def halt(self) -> None:
+        """Send nothing more."""
+        self.halted.set()
+
+    def _may_send(self) -> bool:
+        return not self.halted.is_set()
+
     def stop(self) -> None:
-        """Let every thread end after the job it has, and wait for them."""
+        """Let every thread end after the call it has made, and wait for them."""
+        self.halt()
         self.take_back()
         for _ in self.threads:
             self.jobs.put(None)
@@ -96,8 +111,15 @@ class Asker:
 
     def _result(self, job: Job) -> Result:
         try:
-            answer = results.from_call(job.claim, job.paid) if job.paid else self._answer(job)
+            answer = self._answer(job)
+        except (NotWanted, Busy):
+            return Result(job.claim, Output.State.WAITING, asked=False)
+        except budgets.OverBudget as error:
+            self.halt()
+            return Result(job.claim, Output.State.WAITING, error_kind=OVER_BUDGET, error_message=error.message)
         except ProviderError as error:
+            if error.kind in REFUSED_KEY:
+                self.halt()  # here, for the thread that reads the answers may be busy storing some
             return _failure(job.claim, error)
         except DomainError as error:
             return _refusal(job.claim, REFUSED, error.message)
@@ -109,6 +131,10 @@ class Asker:
         return self._judged(answer, job.case)
 
     def _answer(self, job: Job) -> Result:
+        if job.paid:
+            return results.from_call(job.claim, job.paid)
+        if self.halted.is_set():
+            raise NotWanted("The run asks for nothing more.")
         arm = self.arms[job.claim.arm_id]
         attribution = self.attributions[arm.pk]
         completion = inference.complete(
@@ -120,6 +146,10 @@ class Asker:
                 tools=arm.version.tools or [],
                 output_schema=arm.version.output_schema,
                 timeout=TIMEOUT,
+                party=self.run.party,
+                reuse=self.run.reuse,
+                repeat=job.claim.repeat,
+                wanted=self._may_send,
             )
         )
         return _success(job.claim, completion)
@@ -159,22 +189,25 @@ def _attribution(run: Run, arm: RunArm) -> Attribution:
 
 
 def _success(claim: Claim, completion: Completion) -> Result:
-    usage = completion.usage
-    return Result(
+    result = Result(
         claim=claim,
         state=Output.State.DONE,
         call_id=completion.call_id,
         text=completion.text,
         finish_reason=completion.finish_reason,
-        latency_ms=completion.latency_ms,
-        input_tokens=usage.total - usage.output,
-        output_tokens=usage.output,
         cost=completion.cost,
     )
+    if completion.reused:  # no time and no tokens of this run's: averages are of what was asked
+        result.reused, result.saved = True, completion.saved
+        return result
+    usage = completion.usage
+    result.latency_ms = completion.latency_ms
+    result.input_tokens, result.output_tokens = usage.total - usage.output - usage.audio_output, usage.output
+    return result
 
 
 def _failure(claim: Claim, error: ProviderError) -> Result:
-    if error.kind in (ErrorKind.AUTHENTICATION, ErrorKind.PERMISSION):
+    if error.kind in REFUSED_KEY:
         # Not this output's fault: it waits until the key is mended.
         return Result(claim, Output.State.WAITING, error_kind=error.kind, error_message=error.message)
     if error.permanent:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Max, Q
@@ -9,7 +10,9 @@ from django.db.models import Count, Max, Q
 from apps.accounts.models import Workspace
 from apps.core import formats
 from apps.experiments import figures, reporting
+from apps.experiments.breaker import REFUSED_KEY
 from apps.experiments.models import Case, Dataset, Output, Run, RunArm, Suite
+from apps.llm.models import Connection
 from apps.prompts.models import Deployment, Prompt, Version
 
 LISTED_RUNS = 50
@@ -142,6 +145,28 @@ def part_sentence(run: Run) -> str:
     counts = figures.progress(run)
     ending = "Cancelled" if run.state == Run.State.CANCELLED else "Stopped"
     return f"{ending} after {formats.number(counts['done'])} of {formats.number(counts['total'])} answers."
+
+
+def refused_connections(run: Run) -> list[Connection]:
+    """Return the connections whose key was refused, so that a run had to stop; they are named until it is resumed."""
+    if run.state != Run.State.FAILED:
+        return []
+    waiting = Output.objects.filter(run=run, state=Output.State.WAITING, error_kind__in=REFUSED_KEY)
+    models = waiting.values("arm__model")
+    return list(Connection.objects.filter(models__in=models).distinct().order_by("name"))
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """What kept answers did for a run, in its figures."""
+
+    answers: int
+    saved: Decimal
+
+
+def reuse(run: Run) -> Reuse:
+    arms = (run.summary or {}).get("arms", [])
+    return Reuse(sum(arm["reused"] for arm in arms), sum((Decimal(arm["saved"] or 0) for arm in arms), Decimal(0)))
 
 
 @dataclass(frozen=True)

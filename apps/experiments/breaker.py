@@ -8,6 +8,7 @@ from apps.llm.errors import ErrorKind
 CONSECUTIVE = 8
 REFUSED_KEY = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.PERMISSION})
 SAID_BY_PROVIDER = frozenset(ErrorKind)
+OVER_BUDGET = "over_budget"
 PATIENT = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED})
 
 
@@ -25,6 +26,8 @@ class Breaker:
             self.reason = (
                 f"The provider refused the key. {sentence(result.error_message)} Mend the connection, then resume."
             )
+        elif result.error_kind == OVER_BUDGET:
+            self.reason = f"{sentence(result.error_message)} Resume the run when there is room."
         elif result.state == Output.State.WAITING:
             self._count(result)
         else:

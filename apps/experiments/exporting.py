@@ -8,7 +8,8 @@ from apps.experiments.models import Output, Run
 
 HEADER = (
     "case", "repeat", "role", "version", "model", "state", "passed", "score", "text", "finish_reason", "error_kind",
-    "error_message", "latency_ms", "input_tokens", "output_tokens", "cost", "call",
+    "error_message", "latency_ms", "input_tokens", "output_tokens", "cost", "reused", "saved",
+    "call",
 )  # fmt: skip
 
 
@@ -23,5 +24,5 @@ def _row(output: Output) -> list[object]:
         output.case.name, output.repeat, output.arm.role, output.arm.version.number, output.arm.model.name,
         output.state, output.passed, output.score, output.text, output.finish_reason, output.error_kind,
         output.error_message, output.latency_ms, output.input_tokens, output.output_tokens, output.cost,
-        output.call_id,
+        output.reused, output.saved, output.call_id,
     ]  # fmt: skip

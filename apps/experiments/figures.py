@@ -61,6 +61,8 @@ def _arm(arm: RunArm) -> dict[str, Any]:
         answered=Count("pk", filter=done),
         failed=Count("pk", filter=Q(state=Output.State.FAILED)),
         unpriced=Count("pk", filter=done & Q(cost=None)),
+        reused=Count("pk", filter=done & Q(reused=True)),
+        saved=Sum("saved"),
         cost=Sum("cost"),
         input_tokens=Sum("input_tokens"),
         output_tokens=Sum("output_tokens"),
@@ -68,6 +70,7 @@ def _arm(arm: RunArm) -> dict[str, Any]:
     )
     n, passed = _rows(_CASES, arm.pk)[0]
     median, slow = _rows(_LATENCY, arm.pk)[0]
+    bought = totals["answered"] - totals["unpriced"] - totals["reused"]
     return {
         "arm": arm.pk,
         "role": arm.role,
@@ -79,7 +82,9 @@ def _arm(arm: RunArm) -> dict[str, Any]:
         "failed": totals["failed"],
         "unpriced": totals["unpriced"],
         "cost": _money(totals["cost"]),
-        "cost_per_answer": _per_answer(totals["cost"], totals["answered"] - totals["unpriced"]),
+        "cost_per_answer": _per_answer(totals["cost"], bought),
+        "reused": totals["reused"],
+        "saved": _money(totals["saved"]),
         "input_tokens": totals["input_tokens"] or 0,
         "output_tokens": totals["output_tokens"] or 0,
         "mean_score": totals["mean_score"],
@@ -93,8 +98,8 @@ def _money(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:f}"
 
 
-def _per_answer(cost: Decimal | None, priced: int) -> str | None:
-    return _money((cost / priced).quantize(Decimal("1e-12"))) if cost is not None and priced else None
+def _per_answer(cost: Decimal | None, bought: int) -> str | None:
+    return _money((cost / bought).quantize(Decimal("1e-12"))) if cost is not None and bought else None
 
 
 def _comparison(candidate: RunArm, baseline: RunArm) -> dict[str, Any]:
@@ -127,6 +132,8 @@ def progress(run: Run) -> dict[str, Any]:
         leased=Count("pk", filter=Q(state=Output.State.LEASED)),
         passed=Count("pk", filter=Q(passed=True)),
         unpriced=Count("pk", filter=Q(state=Output.State.DONE, cost=None)),
+        reused=Count("pk", filter=Q(reused=True)),
+        saved=Sum("saved"),
         cost=Sum("cost"),  # last: from here on `cost` is the sum
     )
     errors = (

@@ -11,6 +11,7 @@ from apps.accounts.models import Workspace
 from apps.experiments import assertions
 from apps.experiments.models import Case, Dataset, RunArm, Suite
 from apps.experiments.statistics import smallest_detectable
+from apps.llm import policies
 from apps.llm.models import Model
 from apps.prompts.models import Prompt, Version
 
@@ -192,6 +193,7 @@ class RunForm(forms.Form):
     model = forms.ModelChoiceField(
         queryset=Model.objects.none(), required=False, empty_label="the model that each version names"
     )
+    reuse = forms.BooleanField(label="Use kept answers", required=False, initial=True)
 
     def __init__(self, suite: Suite, *args: Any, cases: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -201,8 +203,23 @@ class RunForm(forms.Form):
             field.queryset = versions
             field.label_from_instance = lambda version: f"Version {version.number}: {version.message[:60]}"
         models: Any = self.fields["model"]
-        models.queryset = Model.objects.usable().filter(workspace=suite.workspace_id).order_by("name")
+        models.queryset = Model.objects.usable().chatting().filter(workspace=suite.workspace_id).order_by("name")
+        self._offer_reuse(suite)
         self.cases = cases
+
+    def _offer_reuse(self, suite: Suite) -> None:
+        """Leave the choice out where the workspace uses no answer again."""
+        policy = policies.policy_of(suite.workspace_id)
+        if policy.reuse_for is None:
+            del self.fields["reuse"]
+            return
+        days, odd = divmod(policy.reuse_hours, 24)
+        span = f"{policy.reuse_hours:,} hours" if odd or days < 2 else f"{days:,} days"
+        self.fields["reuse"].help_text = (
+            f"What was asked word for word in a run of the last {span} is not paid for again: its answer from then "
+            "serves, and is marked. Switch this off to hear what the model says now. Tests of a change request never "
+            "use kept answers."
+        )
 
     @property
     def detectable(self) -> float:

@@ -38,7 +38,7 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS due
 WHERE output.id = due.id
-RETURNING output.id, output.arm_id, output.case_id, output.attempts, due.sent_from
+RETURNING output.id, output.arm_id, output.case_id, output.attempts, due.sent_from, output.repeat
 """
 
 _RENEW = """
@@ -63,6 +63,7 @@ class Claim:
     attempts: int
     sent_from: datetime | None
     token: UUID
+    repeat: int = 1
 
     @property
     def is_exhausted(self) -> bool:
@@ -80,7 +81,8 @@ def claim(run_id: int, *, wanted: int, cap: int) -> list[Claim]:
         cursor.execute(_CLAIM, parameters)
         rows = cursor.fetchall()
     return sorted(
-        (Claim(row[0], row[1], row[2], row[3], row[4], token) for row in rows), key=lambda claim: claim.output_id
+        (Claim(row[0], row[1], row[2], row[3], row[4], token, row[5]) for row in rows),
+        key=lambda claim: claim.output_id,
     )
 
 
@@ -104,8 +106,9 @@ def renew(claims: Sequence[Claim]) -> None:
 
 def give_back(claims: Sequence[Claim]) -> None:
     """Return outputs that were never asked for, as if they had not been claimed."""
-    for token in {claim.token for claim in claims}:
-        ids = [claim.output_id for claim in claims if claim.token == token]
+    for token, asked_before in {(claim.token, claim.sent_from is not None) for claim in claims}:
+        ids = [c.output_id for c in claims if (c.token, c.sent_from is not None) == (token, asked_before)]
+        never = {} if asked_before else {"sent_from": None}
         Output.objects.filter(pk__in=ids, lease_token=token, state=Output.State.LEASED).update(
-            state=Output.State.WAITING, lease_token=None, leased_until=None, attempts=F("attempts") - 1
+            state=Output.State.WAITING, lease_token=None, leased_until=None, attempts=F("attempts") - 1, **never
         )

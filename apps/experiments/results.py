@@ -1,5 +1,6 @@
 """What came back for an output, written once: the answer, its scores and its verdict in one transaction."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,22 +14,26 @@ from apps.costs.models import Charge
 from apps.experiments import assertions
 from apps.experiments.leases import Claim
 from apps.experiments.models import Output, Run, Score
-from apps.llm.models import Call
+from apps.llm import sweeper
+from apps.llm.models import BodyPolicy, Call
+
+logger = logging.getLogger(__name__)
 
 # The clocks of database and workers may differ; looking a little earlier costs nothing.
 CLOCK_SLACK = timedelta(minutes=2)
+READ = ("input", "cache_read", "cache_write", "cache_write_1h", "audio_input")
 
 _WRITE = """
 UPDATE experiments_output AS output
 SET state = new.state, lease_token = NULL, leased_until = NULL, call_id = new.call, text = new.text,
     finish_reason = new.finish_reason, error_kind = new.error_kind, error_message = new.error_message,
     latency_ms = new.latency_ms, input_tokens = new.input_tokens, output_tokens = new.output_tokens, cost = new.cost,
-    passed = new.passed, score = new.score,
+    reused = new.reused, saved = new.saved, passed = new.passed, score = new.score,
     finished_at = CASE WHEN new.state IN ('done', 'failed') THEN clock_timestamp() END
 FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
-            %s::int[], %s::int[], %s::numeric[], %s::boolean[], %s::float8[])
+            %s::int[], %s::int[], %s::numeric[], %s::boolean[], %s::numeric[], %s::boolean[], %s::float8[])
   AS new(id, token, state, call, text, finish_reason, error_kind, error_message, latency_ms, input_tokens,
-         output_tokens, cost, passed, score)
+         output_tokens, cost, reused, saved, passed, score)
 WHERE output.id = new.id AND output.lease_token = new.token AND output.state = 'leased'
 RETURNING output.id
 """
@@ -36,7 +41,10 @@ RETURNING output.id
 
 @dataclass
 class Result:
-    """What became of one claim: an answer, a failure for good, or a reason to wait and ask again."""
+    """What became of one claim: an answer, a failure for good, or a reason to wait and ask again.
+
+    One that was never `asked` goes back as it was.
+    """
 
     claim: Claim
     state: str
@@ -49,6 +57,9 @@ class Result:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: Decimal | None = None
+    reused: bool = False
+    saved: Decimal | None = None
+    asked: bool = True
     outcome: assertions.Outcome | None = field(default=None, repr=False)
 
     def row(self) -> tuple[object, ...]:
@@ -66,6 +77,8 @@ class Result:
             self.input_tokens,
             self.output_tokens,
             self.cost,
+            self.reused,
+            self.saved,
             outcome.passed if outcome else None,
             outcome.score if outcome else None,
         )
@@ -110,7 +123,10 @@ def _scores(run: Run, output_id: int, outcome: assertions.Outcome) -> list[Score
 
 
 def already_paid(run: Run, claims: Sequence[Claim], origins: dict[int, str]) -> dict[int, Call]:
-    """Return, by output, answers that were bought for claims before somebody lost them."""
+    """Return, by output, answers that were bought for claims before somebody lost them.
+
+    Only those whose text was kept: of the others nothing is left but their cost, and they are asked for again.
+    """
     asked = [claim for claim in claims if claim.sent_from is not None]
     if not asked:
         return {}
@@ -122,22 +138,46 @@ def already_paid(run: Run, claims: Sequence[Claim], origins: dict[int, str]) -> 
         state=Call.State.ANSWERED,
         origin__in=list(by_origin),
     )
-    return {by_origin[call.origin]: call for call in calls.order_by("-id")}
+    found = list(calls.with_body().order_by("-id"))
+    kept = {by_origin[call.origin]: call for call in found if _is_kept(call)}
+    if gone := {call.origin for call in found} - {call.origin for call in kept.values()}:
+        logger.warning("run %s buys %s answers again: they were lost, and their texts not kept", run.pk, len(gone))
+    return kept
+
+
+def _is_kept(call: Call) -> bool:
+    return hasattr(call, "body") and call.body.kept == BodyPolicy.Kept.FULL
+
+
+def write_off(run: Run, claims: Sequence[Claim], origins: dict[int, str]) -> int:
+    """End the calls of whoever lost these claims, which hold places that the run needs; return how many there were.
+
+    Should such a call come back after all, it is charged as estimated here, and its answer belongs to nobody.
+    """
+    asked = [origins[claim.output_id] for claim in claims if claim.sent_from is not None]
+    if not asked:
+        return 0
+    models = [arm.model_id for arm in run.arms.all()]
+    calls = Call.objects.in_flight().filter(party=run.party, model__in=models, origin__in=asked).with_model()
+    return sum(sweeper.charge_lost(call) for call in calls)
 
 
 def from_call(claim: Claim, call: Call) -> Result:
-    """Return the result that an answered call holds."""
-    usage = call.usage or {}
-    meters = ("input", "cache_read", "cache_write", "cache_write_1h")
-    charge = Charge.objects.filter(id=call.charge_id).first()
-    return Result(
+    """Return the result that an answered call holds: what it took, or for a reused answer what that saved."""
+    result = Result(
         claim=claim,
         state=Output.State.DONE,
         call_id=call.pk,
-        text=call.text,
+        text=call.body.text,
         finish_reason=call.finish_reason,
-        latency_ms=call.latency_ms,
-        input_tokens=sum(int(usage.get(meter) or 0) for meter in meters),
-        output_tokens=int(usage.get("output") or 0),
-        cost=charge.cost if charge else None,
+        cost=call.cost,
     )
+    if call.reused_id is not None:
+        result.reused = True
+        result.saved = Charge.objects.values_list("saved", flat=True).get(pk=call.charge_id)
+        return result
+    usage = call.usage or {}
+    result.latency_ms = call.latency_ms
+    result.input_tokens = sum(int(usage.get(meter) or 0) for meter in READ)
+    result.output_tokens = int(usage.get("output") or 0)
+    return result

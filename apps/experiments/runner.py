@@ -26,6 +26,7 @@ TURN_SECONDS = 120.0
 DRAIN_SECONDS = 0.05
 RENEW_SECONDS = leases.LEASE_SECONDS / 3
 SHARE_SECONDS = 0.5
+WATCH_SECONDS = 0.5
 
 
 def advance(run_id: int, *, turn_seconds: float = TURN_SECONDS) -> bool:
@@ -39,8 +40,8 @@ def advance(run_id: int, *, turn_seconds: float = TURN_SECONDS) -> bool:
         return False
     turn = Turn(run, until=time.monotonic() + turn_seconds)
     turn.work()
-    if turn.breaker.reason:
-        fail(run_id, reason=turn.breaker.reason)
+    if turn.breaker.reason or turn.stopped:
+        count_stragglers(run_id)
         return False
     if turn.is_over:
         return True
@@ -60,7 +61,7 @@ class Turn:
         self.asker = asking_threads.Asker(run)
         self.in_hand: dict[int, Claim] = {}
         self.answers: SimpleQueue[Result] = self.asker.answers
-        self.renewed_at = self.shared_at = time.monotonic()
+        self.renewed_at = self.shared_at = self.watched_at = time.monotonic()
         self.dry = False
         self.stopped = False
 
@@ -79,6 +80,7 @@ class Turn:
             while self.in_hand:
                 self._store(self._drain())
                 self._keep_leases()
+                self._watch()
                 self._take_share()
                 self._refill()
         finally:
@@ -87,7 +89,7 @@ class Turn:
     def _refill(self) -> None:
         """Hold an answer in the making for every thread and a few in reserve, so that none idles while results are stored."""
         if self.must_stop:
-            self._give_back()
+            self._wind_up()
             return
         wanted = leases.with_reserve(self.threads) - len(self.in_hand)
         if self.dry or wanted <= self.threads // 4:
@@ -102,11 +104,21 @@ class Turn:
     def _look_why(self) -> None:
         """Nothing to claim: the run was cancelled, or the rest is in other hands."""
         self.dry = True
+        self._look_whether_stopped()
+
+    def _watch(self) -> None:
+        """See soon that the run was cancelled or has failed elsewhere, also while every thread waits for a place."""
+        if not self.stopped and time.monotonic() - self.watched_at > WATCH_SECONDS:
+            self._look_whether_stopped()
+
+    def _look_whether_stopped(self) -> None:
+        self.watched_at = time.monotonic()
         self.stopped = not Run.objects.filter(pk=self.run.pk, state=Run.State.RUNNING).exists()
 
     def _take(self, claims: list[Claim]) -> None:
         """Hand the claims to the threads: what was paid for is only judged there, the rest is asked for."""
         origins = {claim.output_id: self.asker.origin(claim.output_id) for claim in claims}
+        results.write_off(self.run, claims, origins)
         paid = results.already_paid(self.run, claims, origins)
         cases = Case.objects.in_bulk({claim.case_id for claim in claims})
         given_up: list[Result] = []
@@ -128,13 +140,20 @@ class Turn:
         free = self.run.concurrency - math.ceil(max(0, others) / leases.RESERVE)
         self.threads = max(self.threads, min(free, MAX_THREADS))
 
-    def _give_back(self) -> None:
-        """Return what no thread has begun, once nothing more is to be asked."""
-        unasked = [job.claim for job in self.asker.take_back()]
+    def _wind_up(self) -> None:
+        """Send nothing more and return what no thread has begun; a run that cannot go on ends here and now."""
+        self.asker.halt()
+        if self.breaker.reason and not self.stopped:
+            self.stopped = True
+            fail(self.run.pk, reason=self.breaker.reason)
+        self._give_back([job.claim for job in self.asker.take_back()])
+
+    def _give_back(self, unasked: list[Claim]) -> None:
         for claim in unasked:
             self.in_hand.pop(claim.output_id, None)
         if unasked:
             leases.give_back(unasked)
+            self.dry = False
 
     def _drain(self) -> list[Result]:
         """Wait for an answer, then for those that follow closely: one transaction serves them all."""
@@ -147,7 +166,9 @@ class Turn:
             pass
         return found
 
-    def _store(self, found: list[Result]) -> None:
+    def _store(self, came_back: list[Result]) -> None:
+        self._give_back([result.claim for result in came_back if not result.asked])
+        found = [result for result in came_back if result.asked]
         for result in found:
             self.breaker.note(result)
             self.dry = self.dry and result.state != Output.State.WAITING
@@ -185,6 +206,17 @@ def fail(run_id: int, *, reason: str) -> bool:
         if ended:
             _announce(run_id)
     return bool(ended)
+
+
+def count_stragglers(run_id: int) -> bool:
+    """Count the answers that came in after a run had failed into its figures; return whether there were any."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update(no_key=True, of=("self",)).filter(pk=run_id, state=Run.State.FAILED).first()
+        if run is None or run.summary == (summary := figures.summary(run)):
+            return False
+        run.summary = summary
+        run.save(update_fields=["summary"])
+    return True
 
 
 def _announce(run_id: int) -> None:

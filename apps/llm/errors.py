@@ -7,7 +7,7 @@ from apps.core.errors import DomainError
 
 
 class ErrorKind(StrEnum):
-    """Why an attempt failed. `connection` and `timeout` are ours to tell; the rest the provider said."""
+    """Why an attempt failed. `connection`, `timeout` and `interrupted` are ours to tell; the rest the provider said."""
 
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
@@ -19,6 +19,7 @@ class ErrorKind(StrEnum):
     PERMISSION = "permission"
     NOT_FOUND = "not_found"
     MALFORMED = "malformed"
+    INTERRUPTED = "interrupted"
 
 
 PERMANENT = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.AUTHENTICATION, ErrorKind.PERMISSION, ErrorKind.NOT_FOUND})
@@ -27,8 +28,9 @@ PERMANENT = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.AUTHENTICATION, ErrorKin
 class ProviderError(DomainError):
     """An attempt at a provider failed; `permanent` says that the same request would fail again.
 
-    `reached` tells whether the request may have left us, and so may be billed; `received` counts the characters
-    of an answer that could not be read. `call_id` and `attempts` are set by `inference.complete`.
+    `reached` tells whether the request may have left us, and so may be billed; `received` is what came of an answer
+    that could not be read to its end, `detail` what the provider said in its own words, without the key.
+    `call_id` and `attempts` are set by `inference`.
     """
 
     status = 502
@@ -50,6 +52,7 @@ class ProviderError(DomainError):
         self.http_status = http_status
         self.reached = True
         self.received = ""
+        self.detail = ""
         self.request_id = ""
         self.call_id: UUID | None = None
         self.attempts = 0
@@ -57,8 +60,22 @@ class ProviderError(DomainError):
     @property
     def is_refusal(self) -> bool:
         """Tell whether the provider answered that it would not do it, which is free of charge."""
-        return self.http_status is not None and self.http_status >= 400
+        return self.http_status is not None and self.http_status >= 400 and not self.received
 
 
 class NotUsable(DomainError):
     """The model or its connection is archived."""
+
+
+class NotWanted(DomainError):
+    """Whoever asked took the request back before it left."""
+
+    status = 409
+    code = "not-wanted"
+
+
+class Busy(DomainError):
+    """Nobody let us through to the model for as long as we were willing to wait."""
+
+    status = 503
+    code = "model-busy"

@@ -1,42 +1,45 @@
-"""How connections are doing: from the calls of the last day, and by asking the provider now."""
+"""How connections are doing: from the hourly sums of the last day, and by asking the provider now."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Aggregate, Count, FloatField, Q
-
 from apps.accounts.models import User, Workspace
+from apps.core import formats
 from apps.core.errors import DomainError
-from apps.costs.models import Meter, Price, Purpose
-from apps.llm import inference
+from apps.costs.models import Purpose
+from apps.llm import diagnosis, inference, observed
 from apps.llm.attribution import Attribution
 from apps.llm.completion import CompletionRequest
 from apps.llm.errors import ErrorKind, ProviderError
-from apps.llm.models import Call, Connection
+from apps.llm.models import Connection
+from apps.llm.observed import Observed
 
 WINDOW = timedelta(hours=24)
 FAILING_SHARE = 0.5
 SHAKY_SHARE = 0.05
 PROBE_SECONDS = 15.0
-
-
-class Median(Aggregate):
-    function = "percentile_cont"
-    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = FloatField()
+SLOW_SECONDS = 3.0
+USUAL_PATH = "The addresses of most servers that speak OpenAI's language end in /v1."
 
 
 @dataclass(frozen=True)
 class Health:
     """A connection's last day in numbers and in a word."""
 
-    calls: int = 0
-    failed: int = 0
-    median_ms: float | None = None
+    seen: Observed = field(default_factory=Observed)
+
+    @property
+    def calls(self) -> int:
+        return self.seen.asked
 
     @property
     def error_share(self) -> float:
-        return self.failed / self.calls if self.calls else 0.0
+        return self.seen.error_share or 0.0
+
+    @property
+    def median_ms(self) -> float | None:
+        return self.seen.p50
 
     @property
     def state(self) -> str:
@@ -53,20 +56,8 @@ class Health:
 
 def of_workspace(workspace: Workspace, now: datetime) -> dict[int, Health]:
     """Return the health of every connection that was called in the last 24 hours, by its id."""
-    ended = Call.objects.filter(workspace=workspace).since(now - WINDOW).exclude(state=Call.State.SENT)
-    rows = ended.values("model__connection_id").annotate(
-        calls=Count("pk"),
-        failed=Count("pk", filter=Q(state__in=Call.TROUBLED)),
-        median_ms=Median("latency_ms", filter=Q(state=Call.State.ANSWERED)),
-    )
-    return {row["model__connection_id"]: Health(row["calls"], row["failed"], row["median_ms"]) for row in rows}
-
-
-def priced_models(workspace: Workspace, now: datetime) -> set[tuple[str, str]]:
-    """Return (provider, model) of what has a price for its input and its output now."""
-    rows = Price.objects.filter(workspace=workspace, meter__in=[Meter.INPUT, Meter.OUTPUT]).in_force(now)
-    both = rows.values("provider", "model").annotate(meters=Count("meter", distinct=True)).filter(meters=2)
-    return set(both.values_list("provider", "model"))
+    found = observed.of_connections(workspace.pk, now - WINDOW)
+    return {connection: Health(seen) for connection, seen in found.items()}
 
 
 @dataclass(frozen=True)
@@ -80,23 +71,45 @@ class Finding:
 
 def probe(connection: Connection, *, asked_by: User) -> Finding:
     """Ask the provider for its models, or for one token when it has no such list. Never raises for what it finds."""
+    started = time.monotonic()
     try:
         from apps.llm import clients  # the SDKs take a second to import
 
         models = clients.client_of(connection).models(timeout=PROBE_SECONDS)
     except ProviderError as error:
-        return _try_a_call(connection, asked_by) if error.kind == ErrorKind.NOT_FOUND else Finding(False, error.message)
+        return _try_a_call(connection, asked_by) if error.kind == ErrorKind.NOT_FOUND else _bad(connection, error)
     except DomainError as error:
         return Finding(False, error.message)
     counted = f"{len(models)} model{'' if len(models) == 1 else 's'}"
-    return Finding(True, f"It works: the key is accepted and {counted} can be called.", tuple(sorted(models)))
+    told = f"It works: the key is accepted and {counted} can be called."
+    return Finding(True, told + _slowness(time.monotonic() - started), tuple(sorted(models)))
+
+
+def _slowness(seconds: float) -> str:
+    if seconds < SLOW_SECONDS:
+        return ""
+    return f" But it took {formats.duration(seconds * 1000)} to say so, which is slow."
+
+
+def _bad(connection: Connection, error: ProviderError) -> Finding:
+    """Return what is wrong, and where a look helps, what to do about it."""
+    if error.kind == ErrorKind.CONNECTION and not error.reached:
+        return Finding(False, diagnosis.of_address(connection.base_url) or error.message)
+    if error.kind == ErrorKind.MALFORMED:
+        return Finding(False, f"{error.message} Does the address lead to a web page? {USUAL_PATH}")
+    if error.kind == ErrorKind.TIMEOUT:
+        waited = f"We waited {PROBE_SECONDS:.0f} s: the server takes connections, but is too busy or stuck."
+        return Finding(False, f"{error.message} {waited}")
+    return Finding(False, error.message)
 
 
 def _try_a_call(connection: Connection, asked_by: User) -> Finding:
     model = connection.models.usable().with_connection().order_by("id").first()
     if model is None:
         return Finding(
-            False, "The server answers, but does not list models at this address. Add a model and test again."
+            False,
+            "The server answers, but does not list models at this address. "
+            f"{USUAL_PATH} If yours has no such list, add a model and test again.",
         )
     request = CompletionRequest(
         model=model,
@@ -108,6 +121,14 @@ def _try_a_call(connection: Connection, asked_by: User) -> Finding:
     )
     try:
         done = inference.complete(request)
+    except ProviderError as error:
+        if error.kind == ErrorKind.NOT_FOUND:
+            return Finding(
+                False,
+                f"The server answers, but knows neither a list of models nor {model.name} at this "
+                f"address. {USUAL_PATH}",
+            )
+        return _bad(connection, error)
     except DomainError as error:
         return Finding(False, error.message)
-    return Finding(True, f"It works: {model.name} answered in {done.latency_ms} ms.")
+    return Finding(True, f"It works: {model.name} answered in {formats.duration(done.latency_ms)}.")

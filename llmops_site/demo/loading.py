@@ -21,9 +21,10 @@ from django.utils import timezone
 from apps.accounts.models import Workspace
 from apps.core.errors import DomainError
 from apps.costs import ledger, partitions, pricing
+from apps.llm import hours
 from apps.notices.models import Notification
 from apps.prompts import actions as prompts
-from llmops_site.demo import card, clock, models, people, plot
+from llmops_site.demo import card, clock, limits, models, people, playground, plot
 from llmops_site.demo.people import Cast
 from llmops_site.demo.story import Days, Story
 from llmops_site.demo.traffic import Ledger
@@ -97,14 +98,21 @@ def _load(now: datetime, provider_url: str, force: bool, say: Callable[[str], No
             story.tell()
     say("The history is written; now ninety days of charges.")
     with loaded.timed("charges"):
-        _book(cast, days)
+        book = Ledger(cast, days)
+        _book(book)
+    with loaded.timed("calls"):
+        playground.try_out(cast, book)
+        hours.rebuild(days.ago(plot.FIRST_DAY, 0.0), now, cast.workspace.pk)
+    with loaded.timed("limits"):
+        limits.set_budgets(cast)
+        limits.prove(cast)
     _quiet(cast.workspace, now)
     return loaded
 
 
-def _book(cast: Cast, days: Days) -> None:
+def _book(book: Ledger) -> None:
     """Book the charges, drawing the next ones while the database is busy with the last."""
-    charges = (charge for day in Ledger(cast, days).charges() for charge in day)
+    charges = (charge for day in book.charges() for charge in day)
     with ThreadPoolExecutor(max_workers=1) as drawing:
         ahead = drawing.submit(_next, charges)
         while batch := ahead.result():

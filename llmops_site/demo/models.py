@@ -15,6 +15,18 @@ KEY = "sk-practice-demo"
 MILLION = Decimal(1_000_000)
 OPENAI_SIDE, ANTHROPIC_SIDE = "Practice provider", "Practice provider (Anthropic)"
 OFFERED = {OPENAI_SIDE: ("practice-small", "practice-large"), ANTHROPIC_SIDE: ("practice-claude",)}
+# What is true of the practice provider: it runs beside the desk, does what its tests show, and sends nothing anywhere.
+BESIDE_US = "The practice provider is a program beside this desk: nothing that it is asked leaves the machine."
+FACTS = llm.Facts(
+    context_window=128_000,
+    max_output_tokens=8_192,
+    modalities=[Model.Modality.TEXT],
+    supports_tools=True,
+    supports_json=True,
+    regions=["on-premises"],
+    assurances=["no-training", "zero-retention"],
+    data_note=BESIDE_US,
+)
 KINDS = {OPENAI_SIDE: Connection.Kind.COMPATIBLE, ANTHROPIC_SIDE: Connection.Kind.ANTHROPIC}
 
 
@@ -37,10 +49,9 @@ def connect(cast: Cast, provider_url: str) -> None:
             provider=PROVIDER,
             acting_user=olga,
         )
-        for model in models:
-            llm.add_model(
-                connection=connection, name=model, context_window=128_000, max_output_tokens=8_192, acting_user=olga
-            )
+        for name_of_model in models:
+            model = llm.add_model(connection=connection, name=name_of_model, acting_user=olga)
+            llm.describe_model(model=model, facts=FACTS, acting_user=olga)
     seed.seed_prices(workspace=cast.workspace, acting_user=olga)
 
 
@@ -56,6 +67,8 @@ def readdress(cast: Cast, provider_url: str) -> bool:
                 base_url=wanted,
                 provider=connection.provider,
                 max_concurrency=connection.max_concurrency,
+                requests_per_minute=connection.requests_per_minute,
+                tokens_per_minute=connection.tokens_per_minute,
                 key=KEY,
                 acting_user=cast.users["olga"],
             )

@@ -4,13 +4,25 @@ from dataclasses import dataclass
 
 from apps.costs.models import Meter
 from apps.prompts.models import Approval
-from llmops_site.demo.content.prompts import CLASSIFY, EXTRACT, PROMPTS, REPLY, SMALL, SUBJECT, SUMMARISE, PromptText
+from llmops_site.demo.content.prompts import (
+    CLASSIFY,
+    CLAUDE,
+    EXTRACT,
+    LARGE,
+    PROMPTS,
+    REPLY,
+    SMALL,
+    SUBJECT,
+    SUMMARISE,
+    PromptText,
+)
 from llmops_site.demo.story import Story
 
 FIRST_DAY = 89
 WAITING = (REPLY.name, 8)
 ANA_RATED, AMIR_RATED = 12, 7
 PRICE_CHANGE_DAY = 45
+KEPT_DAYS, REUSED_HOURS = 120, 24 * 7
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,7 @@ def _prices(story: Story) -> None:
 def _lessons(story: Story) -> None:
     """What went wrong: a version that passed every test and was taken back, and one that never went live."""
     reply = REPLY.name
+    story.at(41, 11.0, story.use_answers_again, KEPT_DAYS, REUSED_HOURS)
     story.at(30, 15.0, story.compare_models, reply, 5)
     reason = "Customers call the formal answers cold: satisfaction fell from 4.6 to 3.9 in two days. Back to version 5."
     story.at(17, 8.5, story.roll_back, reply, reason)
@@ -112,6 +125,8 @@ def _present(story: Story) -> None:
         "Version 5 still rambles in one answer of ten and quotes our policy now and then. This one keeps its tone, "
         "stays under 90 words and asks one question, so that people need not write twice."
     )
+    story.at(2, 15.0, story.compare_models, name, number, reuse=True)
+    story.at(2, 15.5, story.compare_models, name, number, CLAUDE, LARGE, reuse=True)
     story.at(1, 9.5, story.propose, name, number, "Warm, under 90 words, with one question", why)
     story.at(1, 10.5, story.remark, name, number, "ravi", "Promising. I wait for the raters before I decide.")
     story.at(1, 13.5, story.rate, name, number, "ana", ANA_RATED)

@@ -1,4 +1,4 @@
-"""Test runs of the past: claimed and stored by the rooms' own code, answered in this process."""
+"""Test runs of the past: claimed and stored by the rooms' own code, answered in this process or from kept answers."""
 
 import random
 from collections.abc import Iterator
@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 
 from django.urls import reverse
 
-from apps.costs import ledger
 from apps.costs.models import Purpose
 from apps.experiments import asking, assertions, leases, results, runner
+from apps.experiments.leases import Claim
 from apps.experiments.models import Case, Output, Run, RunArm
 from apps.experiments.results import Result
 from apps.llm.attribution import Attribution
 from apps.llm.completion import CompletionRequest
-from apps.llm.models import Call
-from llmops_site.demo import voice
+from llmops_site.demo import troubles, voice
 from llmops_site.demo.clock import Clock
 from llmops_site.demo.people import Cast
 
@@ -32,14 +31,21 @@ def work_off(run: Run, cast: Cast, clock: Clock) -> None:
     draw = random.Random(f"{run.suite.name} {[arm.version.number for arm in arms.values()]}")  # noqa: S311  repeatable
     found: list[Result] = []
     said: list[voice.Said] = []
+    requests: list[CompletionRequest] = []
     for claim, at in zip(claims, _moments(began), strict=False):
-        heard = voice.ask(_request(run, arms[claim.arm_id], cases[claim.case_id], claim.output_id, cast), at, draw)
+        request = _request(run, arms[claim.arm_id], cases[claim.case_id], claim, cast)
+        heard = (voice.reuse(request, at) if run.reuse else None) or voice.ask(
+            request, at, draw, troubles=troubles.at_a_run(draw)
+        )
         found.append(_judged(run, heard, Result(claim, Output.State.DONE), cases[claim.case_id]))
+        requests.append(request)
         said.append(heard)
-    Call.objects.bulk_create(heard.call for heard in said)
-    ledger.record([heard.charge for heard in said])
+    voice.store(said)
+    if run.reuse:
+        for request, heard in zip(requests, said, strict=True):
+            voice.keep(request, heard)
     results.store(run, found)
-    clock.move_to(said[-1].call.sent_at + timedelta(seconds=2))
+    clock.move_to(max(heard.ended_at for heard in said) + timedelta(seconds=2))
     # The statements that claim and store ask the database for the time, and it only knows the present.
     Output.objects.filter(run=run).update(sent_from=began, finished_at=clock.moment)
     runner.finish(run.pk)
@@ -53,10 +59,10 @@ def _moments(began: datetime) -> Iterator[datetime]:
         place += 1
 
 
-def _request(run: Run, arm: RunArm, case: Case, output_id: int, cast: Cast) -> CompletionRequest:
+def _request(run: Run, arm: RunArm, case: Case, claim: Claim, cast: Cast) -> CompletionRequest:
     starter = run.started_by
     team = cast.team_of(starter) if starter else None
-    address = reverse("output_detail", kwargs={"workspace": cast.workspace.slug, "output_id": output_id})
+    address = reverse("output_detail", kwargs={"workspace": cast.workspace.slug, "output_id": claim.output_id})
     return CompletionRequest(
         model=arm.model,
         messages=asking.messages(arm.version, case.inputs),
@@ -74,15 +80,21 @@ def _request(run: Run, arm: RunArm, case: Case, output_id: int, cast: Cast) -> C
         ),
         parameters=arm.version.model_config.get("parameters") or {},
         output_schema=arm.version.output_schema,
+        party=run.party,
+        reuse=run.reuse,
+        repeat=claim.repeat,
     )
 
 
 def _judged(run: Run, heard: voice.Said, result: Result, case: Case) -> Result:
+    assert heard.answer is not None  # noqa: S101  what a run meets is never for good
     threshold = float(run.case_threshold) if run.case_threshold is not None else None
     subject = assertions.Subject(heard.answer.text, case.inputs, case.expected)
-    result.call_id, result.text = heard.call.pk, heard.answer.text
-    result.finish_reason, result.latency_ms = heard.answer.finish_reason, heard.latency_ms
-    result.input_tokens, result.output_tokens = heard.usage.input, heard.usage.output
-    result.cost = heard.cost
+    result.call_id, result.text, result.cost = heard.call.pk, heard.answer.text, heard.cost
+    result.finish_reason = heard.answer.finish_reason
+    result.reused, result.saved = heard.reused, heard.saved
+    if not heard.reused:
+        result.latency_ms = heard.call.latency_ms
+        result.input_tokens, result.output_tokens = heard.usage.input, heard.usage.output
     result.outcome = assertions.judge(run.assertions, subject, case_threshold=threshold)
     return result

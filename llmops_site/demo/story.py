@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 from apps.costs.models import Meter
 from apps.experiments import actions as experiments
 from apps.experiments.models import Case, Run, Suite
+from apps.llm import policies
+from apps.llm.actions import keeping as llm
+from apps.llm.models import BodyPolicy
 from apps.prompts import actions as prompts
 from apps.prompts.models import Approval, ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews.models import Queue
@@ -199,14 +202,28 @@ class Story:
             reason=reason,
         )
 
-    def compare_models(self, name: str, number: int) -> None:
-        """Try one version on the small and on the large model."""
+    def use_answers_again(self, days: int, hours: int) -> None:
+        """Decide how long texts are kept, and how long an answer may serve again."""
+        llm.change_keeping(
+            workspace=self.cast.workspace,
+            kept=BodyPolicy.Kept.FULL,
+            days=days,
+            reuse_hours=hours,
+            acting_user=self.cast.users["olga"],
+        )
+        policies.forget()
+
+    def compare_models(
+        self, name: str, number: int, one: str = LARGE, other: str = SMALL, *, reuse: bool = False
+    ) -> None:
+        """Try one version on two models."""
         offered = models.models_of(self.cast.workspace)
         version = self.versions[name, number]
         run = experiments.start_run(
             suite=self.suites[name],
-            arms=[experiments.Arm(version, model=offered[LARGE]), experiments.Arm(version, "baseline", offered[SMALL])],
+            arms=[experiments.Arm(version, model=offered[one]), experiments.Arm(version, "baseline", offered[other])],
             acting_user=self.cast.users["paula"],
+            reuse=reuse,
         )
         self.clock.wait(seconds=20)
         runs.work_off(Run.objects.with_names().select_related("workspace").get(pk=run.pk), self.cast, self.clock)

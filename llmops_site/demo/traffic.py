@@ -84,10 +84,12 @@ class Ledger:
         return {name: (self.days.now - moment).days for name, moment in found.items()}
 
     def charges(self) -> Iterator[list[NewCharge]]:
-        """Yield the charges day by day, none later than now."""
+        """Yield the charges of programs day by day, none later than now. What people try, `playground` asks for."""
         day: list[NewCharge] = []
         current = -1
         for booking in bookings(self.days, self.started()):
+            if booking.stream.person:
+                continue
             if booking.days_ago != current and day:
                 yield day
                 day = []
@@ -96,17 +98,21 @@ class Ledger:
         yield day
 
     def _of_booking(self, booking: Booking) -> Iterator[NewCharge]:
-        stream = booking.stream
+        names = self._names(booking.stream)
+        for at in self.moments(booking):
+            found = self._charge(booking.stream, names, at)
+            if found is not None:
+                yield found
+
+    def moments(self, booking: Booking) -> Iterator[datetime]:
+        """Yield when the calls of a booking were made, in no order, and none later than now."""
         midnight = datetime.combine(
             self.days.now.astimezone(self.days.zone).date() - timedelta(days=booking.days_ago), time(), self.days.zone
         ).astimezone(UTC)
-        names = self._names(stream)
-        for hour in self.draw.choices(range(24), stream.hours, k=booking.count):
+        for hour in self.draw.choices(range(24), booking.stream.hours, k=booking.count):
             at = midnight + timedelta(hours=hour, seconds=self.draw.random() * 3600)
             if at < self.days.now:
-                found = self._charge(stream, names, at)
-                if found is not None:
-                    yield found
+                yield at
 
     def _names(self, stream: Stream) -> dict[str, Any]:
         """Return what all charges of a stream say alike."""
@@ -130,7 +136,7 @@ class Ledger:
     def _charge(self, stream: Stream, names: dict[str, Any], at: datetime) -> NewCharge | None:
         model, more = stream.model, dict[str, Any]()
         if stream.prompt:
-            version = _at(self.live.get((stream.prompt, stream.environment)), at)
+            version = self.version_at(stream, at)
             if version is None:
                 return None
             model = str(version.model_config["model"])
@@ -145,6 +151,10 @@ class Ledger:
             **more,
             **self._outcome(stream, model, at),
         )
+
+    def version_at(self, stream: Stream, at: datetime) -> Version | None:
+        """Return what was live for the stream at that moment."""
+        return _at(self.live.get((stream.prompt, stream.environment)), at)
 
     def _outcome(self, stream: Stream, model: str, at: datetime) -> dict[str, Any]:
         """Draw how the call went: tokens, time and cost. What was refused cost nothing, what broke off is estimated."""

@@ -37,8 +37,8 @@ def test_a_run_is_worked_off_and_ends_with_its_figures(answering, provider):
 
 def test_every_output_has_its_answer_call_cost_and_scores(answering):
     runner.advance(answering.pk)
-    outputs = list(Output.objects.filter(run=answering).select_related("call"))
-    assert all(output.text and output.call.text == output.text for output in outputs)
+    outputs = list(Output.objects.filter(run=answering).select_related("call__body"))
+    assert all(output.text and output.call.body.text == output.text for output in outputs)
     assert all(output.call.origin.endswith(f"/experiments/outputs/{output.pk}/") for output in outputs)
     assert Score.objects.filter(output__run=answering).count() == 40
     assert Charge.objects.filter(purpose="evaluation").count() == 20

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from django.db import connection
 from apps.experiments import actions, beat, leases
 from apps.experiments.importing import NewCase
 from apps.experiments.models import Output, Run, Score
+from apps.llm import actions as llm
+from apps.llm.models import Call, Connection
 from llmops_site.celery import app, make_broker_folders
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -140,3 +143,39 @@ def test_a_wiped_broker_is_made_good_by_the_clock(long_run, workers, broker):
 def test_the_schedule_wakes_runs():
     assert app.conf.beat_schedule["wake-runs"]["task"] == beat.wake_runs.name
     assert settings.CELERY_TASK_ACKS_LATE
+
+
+WRITTEN_WITHIN = timedelta(milliseconds=100)
+
+
+def left_after_the_first_refusal(run):
+    """Return how many calls left once the first refusal was written down, for every process to see."""
+    calls = Call.objects.filter(party=run.party)
+    first = calls.filter(error_kind="authentication").order_by("ended_at")[0]
+    assert first.ended_at is not None
+    return calls.filter(sent_at__gt=first.ended_at + WRITTEN_WITHIN).count()
+
+
+def test_a_key_revoked_in_mid_run_stops_it_at_once_and_the_rest_follows_with_the_new_key(
+    long_run, workers, provider, model, olga
+):
+    workers()
+    assert wait_for(lambda: done(long_run) >= 10), "the worker never began"
+    provider.change(fault_401_every=1)
+    revoked = time.monotonic()
+    assert wait_for(lambda: is_ended(long_run), 20)
+    stopped_after = time.monotonic() - revoked
+    assert long_run.state == Run.State.FAILED
+    assert wait_for(lambda: not Call.objects.filter(state="sent").exists(), 20)
+    assert left_after_the_first_refusal(long_run) == 0
+    assert Call.objects.filter(error_kind="authentication").count() <= CONCURRENCY
+    assert stopped_after < 3
+    assert wait_for(lambda: not Output.objects.filter(run=long_run, state="leased").exists(), 20)
+    answered = dict(Output.objects.filter(run=long_run, state="done").values_list("pk", "call"))
+    provider.change(fault_401_every=0)
+    llm.replace_key(connection=Connection.objects.get(pk=model.connection_id), key="sk-the-new-one", acting_user=olga)
+    actions.resume_run(run=long_run, acting_user=olga)
+    assert wait_for(lambda: is_ended(long_run))
+    assert (long_run.state, done(long_run)) == (Run.State.DONE, CASES)
+    assert answered.items() <= dict(Output.objects.filter(run=long_run).values_list("pk", "call")).items()
+    assert provider.stats()["ok"] == CASES

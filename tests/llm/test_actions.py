@@ -105,7 +105,7 @@ def test_names_are_looked_up_before_anything_is_locked(
     workspace: Workspace, olga: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    monkeypatch.setattr("apps.llm.actions.outgoing.check_url", lambda url: seen.append(database.in_atomic_block))
+    monkeypatch.setattr("apps.core.outgoing.check_url", lambda url: seen.append(database.in_atomic_block))
     change(create(workspace, olga), olga, name="Other")
     assert seen == [False, False]
 

@@ -49,7 +49,7 @@ def test_an_answer_survives_a_broken_connection(model: Model, asked: list[str]) 
     done = inference.complete(ask(model))
     call, charge = Call.objects.get(), Charge.objects.get()
     assert len(asked) == 1
-    assert (call.state, call.text, charge.cost, charge.estimated) == ("answered", done.text, done.cost, False)
+    assert (call.state, call.body.text, charge.cost, charge.estimated) == ("answered", done.text, done.cost, False)
 
 
 def test_a_failure_survives_a_broken_connection(model: Model, asked: list[str]) -> None:
@@ -61,19 +61,19 @@ def test_a_failure_survives_a_broken_connection(model: Model, asked: list[str]) 
 
 @pytest.fixture
 def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
-    """Let writing an answer down fail that many times; return the list of tries."""
+    """Let writing an end down fail that many times; return the list of tries."""
 
     def fail(times: int) -> list[int]:
         tries: list[int] = []
-        really = journal.answered
+        really = journal._settle
 
-        def answered(*args: Any, **kwargs: Any) -> Any:
+        def settle(*args: Any, **kwargs: Any) -> Any:
             tries.append(len(tries))
             if len(tries) <= times:
                 raise OperationalError("the database system is starting up")
             return really(*args, **kwargs)
 
-        monkeypatch.setattr(journal, "answered", answered)
+        monkeypatch.setattr(journal, "_settle", settle)
         return tries
 
     return fail
@@ -83,7 +83,7 @@ def test_a_database_that_stays_away_is_asked_less_and_less_often(
     model: Model, away: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("apps.llm.inference.time.sleep", waits.append)
+    monkeypatch.setattr("apps.llm.attempts.time.sleep", waits.append)
     away(8)
     assert inference.complete(ask(model)).text
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]
@@ -93,12 +93,12 @@ def test_a_database_is_waited_for_until_the_calls_deadline(
     model: Model, away: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("apps.llm.inference.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("apps.llm.inference.time.sleep", lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr("apps.llm.attempts.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("apps.llm.attempts.time.sleep", lambda seconds: now.append(now.pop() + seconds))
     tries = away(10_000)
     with pytest.raises(OperationalError):
         inference.complete(ask(model, timeout=5.0))
-    # Twice the time limit and half a minute.
+    # Twice the time limit and half a minute; the last try is one to end the attempt all the same.
     assert 37 < now[0] < 40
     assert len(tries) > 15
     assert Call.objects.get().state == "sent"
@@ -118,7 +118,7 @@ workspace = factories.make_workspace()
 model = priced(factories.make_model(factories.make_connection(workspace, sys.argv[1] + "/v1")))
 done = inference.complete(ask(model, timeout=30.0))
 print(json.dumps({
-    "text": done.text == Call.objects.get().text != "",
+    "text": done.text == Call.objects.get().body.text != "",
     "states": list(Call.objects.values_list("state", flat=True)),
     "costs": [cost == done.cost for cost in Charge.objects.values_list("cost", flat=True)],
 }))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.llm.completion import CompletionRequest, Usage
-from apps.llm.dialects import anthropic, openai, reading
+from apps.llm.dialects import DIALECTS, anthropic, openai, reading
 from apps.llm.errors import ProviderError
 from apps.llm.models import Connection, Model
 from tests.llm.conftest import ask
@@ -47,6 +47,15 @@ def request(kind: str, **fields: Any) -> CompletionRequest:
             },
             Usage(input=1000, cache_read=6000, cache_write=3000, output=100),
         ),
+        (
+            {
+                "prompt_tokens": 1200,
+                "completion_tokens": 900,
+                "prompt_tokens_details": {"audio_tokens": 1000},
+                "completion_tokens_details": {"audio_tokens": 700},
+            },
+            Usage(input=200, audio_input=1000, output=200, audio_output=700),
+        ),
     ],
 )
 def test_openai_counts_become_disjoint_meters(given_usage: dict[str, Any], expected: Usage) -> None:
@@ -76,6 +85,10 @@ def test_openai_counts_become_disjoint_meters(given_usage: dict[str, Any], expec
             },
             Usage(input=5, cache_read=128955, cache_write=1253, output=100),
         ),
+        (
+            {"input_tokens": 105, "output_tokens": 6039, "server_tool_use": {"web_search_requests": 1}},
+            Usage(input=105, output=6039, web_searches=1),
+        ),
     ],
 )
 def test_anthropic_counts_become_disjoint_meters(given_usage: dict[str, Any], expected: Usage) -> None:
@@ -95,6 +108,16 @@ def test_anthropic_counts_become_disjoint_meters(given_usage: dict[str, Any], ex
         {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 11},
         {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 6}},
         {"prompt_tokens": 5, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 6}},
+        {
+            "prompt_tokens": 5,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": 3},
+        },
+        {
+            "prompt_tokens": 5,
+            "completion_tokens": 5,
+            "completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 3},
+        },
     ],
 )
 def test_openai_counts_that_do_not_add_up_are_none(wrong: Any) -> None:
@@ -114,14 +137,31 @@ def test_openai_counts_that_do_not_add_up_are_none(wrong: Any) -> None:
             "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 2},
         },
         {"input_tokens": 5, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 6}},
+        {"input_tokens": 5, "output_tokens": 5, "server_tool_use": {"web_search_requests": -1}},
     ],
 )
 def test_anthropic_counts_that_do_not_add_up_are_none(wrong: Any) -> None:
     assert anthropic.usage(wrong) is None
 
 
+@pytest.mark.parametrize("many", [10**9 + 1, 2**31, 3 * 10**9, 2**63, 10**30])
+def test_counts_beyond_all_reason_are_none(many: int) -> None:
+    assert openai.usage({"prompt_tokens": 5, "completion_tokens": many}) is None
+    assert anthropic.usage({"input_tokens": many, "output_tokens": 5}) is None
+    searched = {"input_tokens": 5, "output_tokens": 5, "server_tool_use": {"web_search_requests": many}}
+    assert anthropic.usage(searched) is None
+    vectors = {"data": [{"embedding": [1.0]}], "usage": {"prompt_tokens": many}}
+    assert openai.read_embeddings(vectors, 1).usage is None
+
+
+def test_counts_that_are_beyond_all_reason_only_together_are_none() -> None:
+    """Each of them would fit a column, and their sum would not."""
+    told = {"input_tokens": 10**9, "output_tokens": 10**9, "cache_read_input_tokens": 10**9}
+    assert anthropic.usage(told) is None
+
+
 @given(
-    fresh=st.integers(0, 10**9), cached=st.integers(0, 10**9), written=st.integers(0, 10**9), out=st.integers(0, 10**9)
+    fresh=st.integers(0, 10**8), cached=st.integers(0, 10**8), written=st.integers(0, 10**8), out=st.integers(0, 10**8)
 )
 def test_meters_always_sum_to_the_providers_total(fresh: int, cached: int, written: int, out: int) -> None:
     details = {"cached_tokens": cached, "cache_write_tokens": written}
@@ -245,3 +285,27 @@ def test_hostile_anthropic_answers_are_read_or_refused_but_never_break(content: 
 
 def test_text_that_no_database_takes_is_mended() -> None:
     assert reading.text("a\x00b\ud800") == "a\ufffdb?"
+
+
+def test_the_conditions_that_decide_the_price_are_kept() -> None:
+    message = {"role": "assistant", "content": "hi"}
+    fast = openai.read({"choices": [{"message": message}], "service_tier": "priority", "model": "gpt-5-2025-08-07"})
+    assert (fast.service_tier, fast.answered_by) == ("priority", "gpt-5-2025-08-07")
+    usage = {"input_tokens": 1, "output_tokens": 1, "service_tier": "batch", "inference_geo": "us", "speed": "fast"}
+    near = anthropic.read({"content": [], "model": "claude-opus-5", "usage": usage})
+    assert (near.service_tier, near.inference_geo, near.speed) == ("batch", "us", "fast")
+    assert near.answered_by == "claude-opus-5"
+
+
+def test_arguments_sent_as_an_object_become_text() -> None:
+    call = {"id": "c1", "function": {"name": "find", "arguments": {"order": "é"}}}
+    [read] = openai.read({"choices": [{"message": {"tool_calls": [call]}}]}).tool_calls
+    assert read.arguments == '{"order": "é"}'
+
+
+@pytest.mark.parametrize("kind", ["openai", "openai-compatible", "anthropic"])
+def test_a_streamed_body_is_the_body_and_the_wish_to_stream(kind: str) -> None:
+    dialect = DIALECTS[kind]
+    asked = request(kind, parameters={"stream": False, "stream_options": {"include_usage": False}})
+    extra = {"stream": True} | ({} if kind == "anthropic" else {"stream_options": {"include_usage": True}})
+    assert dialect.stream_body(asked) == dialect.body(asked) | extra

@@ -44,6 +44,7 @@ def provider(served: str) -> str:
     settings = control(served, "config", {})
     calm = {name: 0 for name in settings if name.startswith("fault_")}
     calm |= {"latency_ms": 0, "token_ms": 0, "jitter_ms": 0, "concurrency": 0, "retry_after": 1, "hang_s": 30}
+    calm |= {"accepted_keys": ""}
     control(served, "config", {**calm, "retry_after_unit": "s", "drip_ms": 20})
     control(served, "reset", {})
     return served
@@ -88,6 +89,24 @@ def test_a_revoked_key_is_an_authentication_error(provider: str) -> None:
         client.chat.completions.create(model="practice-small", messages=USER_ONLY)
     with anthropic_client(provider, api_key="sk-revoked-1") as client, pytest.raises(anthropic.AuthenticationError):
         client.messages.create(model="practice-claude", messages=USER_ONLY, max_tokens=50)
+
+
+def test_one_key_can_be_refused_while_the_provider_runs(provider: str) -> None:
+    control(provider, "config", {"accepted_keys": "sk-first, sk-second"})
+    with openai_client(provider, api_key="sk-second") as client:
+        assert client.models.list().data
+    control(provider, "config", {"accepted_keys": "sk-first"})
+    with openai_client(provider, api_key="sk-second") as client, pytest.raises(openai.AuthenticationError):
+        client.chat.completions.create(model="practice-small", messages=USER_ONLY)
+    with anthropic_client(provider, api_key="sk-second") as client, pytest.raises(anthropic.AuthenticationError):
+        client.messages.count_tokens(model="practice-claude", messages=USER_ONLY)
+    with anthropic_client(provider, api_key="sk-first") as client:
+        assert client.messages.create(model="practice-claude", messages=USER_ONLY, max_tokens=50).content
+
+
+def test_the_accepted_keys_are_text(provider: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        control(provider, "config", {"accepted_keys": ["sk-first"]})
 
 
 def test_a_call_without_a_key_is_refused(provider: str) -> None:

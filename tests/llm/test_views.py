@@ -10,34 +10,34 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import AuditEvent, User, Workspace
-from apps.costs.models import Charge
-from apps.llm import health, inference, journal
-from apps.llm.completion import Answer, Usage
-from apps.llm.errors import ErrorKind, ProviderError
+from apps.llm import health, hours
 from apps.llm.models import Call, Connection, Model
 from tests import factories
-from tests.llm.conftest import KEY, ask
+from tests.llm.calls import made
+from tests.llm.conftest import KEY
 
 ClientOf = Callable[[User], Client]
-ADMIN_PAGES = ["connection_list", "connection_new", "connection_detail"]
-VIEW_PAGES = ["call_list", "call_detail"]
+ADMIN_PAGES = ["connection_list", "connection_new", "connection_detail", "model_edit"]
+OPEN_PAGES = ["model_list", "model_detail", "model_find", "model_estimate"]
 POSTS = ["connection_test", "connection_key", "connection_archive", "model_add", "model_archive"]
+ABOUT_A_MODEL = {"model_detail", "model_edit", "model_archive"}
+ABOUT_A_CONNECTION = {"connection_detail", *POSTS} - ABOUT_A_MODEL
 
 
 @pytest.fixture
 def call(model: Model) -> Call:
     """A call that was answered, without the provider."""
-    call = journal.begin(ask(model), attempt=1, first=None, now=timezone.now())
-    answer = Answer(text="It left <b>today</b>.", tool_calls=[], finish_reason="stop", usage=Usage(input=20, output=5))
-    journal.answered(call, answer, request_id="req-1", latency_ms=120, now=timezone.now())
+    call = made(model, ms=120)
+    hours.refresh(timezone.now())
     return call
 
 
 def url(name: str, workspace: Workspace, call: Call) -> str:
-    targets: dict[str, Any] = {"call_detail": call.pk, "model_archive": call.model_id}
     kwargs: dict[str, Any] = {"workspace": workspace.slug}
-    if name not in {"call_list", "connection_list", "connection_new"}:
-        kwargs["pk"] = targets.get(name, call.model.connection_id)
+    if name in ABOUT_A_MODEL:
+        kwargs["pk"] = call.model_id
+    if name in ABOUT_A_CONNECTION:
+        kwargs["pk"] = call.model.connection_id
     return reverse(name, kwargs=kwargs)
 
 
@@ -45,21 +45,21 @@ def text(response: Any) -> str:
     return re.sub(r"\s+", " ", response.content.decode())
 
 
-@pytest.mark.parametrize("name", [*ADMIN_PAGES, *VIEW_PAGES])
+@pytest.mark.parametrize("name", [*ADMIN_PAGES, *OPEN_PAGES])
 def test_every_page_opens_for_an_admin(
     name: str, workspace: Workspace, call: Call, olga: User, client_of: ClientOf
 ) -> None:
     assert client_of(olga).get(url(name, workspace, call)).status_code == 200
 
 
-@pytest.mark.parametrize("name", [*ADMIN_PAGES, *VIEW_PAGES])
+@pytest.mark.parametrize("name", [*ADMIN_PAGES, *OPEN_PAGES])
 def test_a_stranger_finds_nothing(
     name: str, workspace: Workspace, call: Call, stranger: User, client_of: ClientOf
 ) -> None:
     assert client_of(stranger).get(url(name, workspace, call)).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["call_detail", "connection_detail"])
+@pytest.mark.parametrize("name", ["connection_detail", "model_detail", "model_edit"])
 def test_an_id_of_another_workspace_finds_nothing(name: str, call: Call, stranger: User, client_of: ClientOf) -> None:
     elsewhere = stranger.memberships.get().workspace
     assert client_of(stranger).get(url(name, elsewhere, call)).status_code == 404
@@ -74,18 +74,16 @@ def test_what_belongs_to_another_workspace_cannot_be_changed(
     assert Connection.objects.get(pk=call.model.connection_id).key() == KEY
 
 
-@pytest.mark.parametrize("name", VIEW_PAGES)
-def test_finance_and_annotators_never_see_prompt_text(
-    name: str, workspace: Workspace, call: Call, fay: User, ana: User, client_of: ClientOf
+@pytest.mark.parametrize("name", OPEN_PAGES)
+def test_editors_and_finance_see_the_catalogue_and_annotators_do_not(
+    name: str, workspace: Workspace, call: Call, paula: User, fay: User, ana: User, client_of: ClientOf
 ) -> None:
-    for person in (fay, ana):
-        response = client_of(person).get(url(name, workspace, call))
-        assert response.status_code == 403
-        assert "Where is my order" not in text(response)
+    page = url(name, workspace, call)
+    assert [client_of(person).get(page).status_code for person in (paula, fay, ana)] == [200, 200, 403]
 
 
 @pytest.mark.parametrize("name", ADMIN_PAGES)
-def test_editors_see_no_connections(
+def test_editors_see_no_connections_and_edit_no_facts(
     name: str, workspace: Workspace, call: Call, paula: User, client_of: ClientOf
 ) -> None:
     assert client_of(paula).get(url(name, workspace, call)).status_code == 403
@@ -105,57 +103,10 @@ def test_what_changes_things_takes_no_get(
     assert client_of(olga).get(url(name, workspace, call)).status_code == 405
 
 
-def test_the_trace_shows_question_answer_and_cost_as_text(
-    workspace: Workspace, call: Call, paula: User, client_of: ClientOf
-) -> None:
-    shown = text(client_of(paula).get(url("call_detail", workspace, call)))
-    assert "Where is my order?" in shown
-    assert "It left &lt;b&gt;today&lt;/b&gt;." in shown
-    assert "$0.00004" in shown  # 20 tokens at a millionth and 5 at four
-    assert "<b>today" not in shown
-
-
-def test_the_trace_lists_every_attempt(workspace: Workspace, model: Model, paula: User, client_of: ClientOf) -> None:
-    now = timezone.now()
-    first = journal.begin(ask(model), attempt=1, first=None, now=now)
-    journal.failed(first, ProviderError(ErrorKind.OVERLOADED, "busy", http_status=529), latency_ms=5, now=now)
-    second = journal.begin(ask(model), attempt=2, first=first, now=now)
-    shown = text(client_of(paula).get(reverse("call_detail", args=[workspace.slug, second.pk])))
-    assert "2 attempts" in shown
-    assert "overloaded" in shown
-    assert str(first.pk) in shown
-
-
-def test_calls_can_be_filtered(workspace: Workspace, call: Call, paula: User, client_of: ClientOf) -> None:
-    page = url("call_list", workspace, call)
-    client = client_of(paula)
-    found = {query: str(call.pk) in text(client.get(page + query)) for query in (
-        "", "?state=answered", "?purpose=playground", f"?model={call.model_id}", "?state=nonsense",
-        "?state=trouble", "?purpose=judge", f"?before={call.pk}",
-    )}  # fmt: skip
-    assert list(found.values()) == [True] * 5 + [False] * 3
-
-
-def test_htmx_gets_the_list_alone(workspace: Workspace, call: Call, paula: User, client_of: ClientOf) -> None:
-    response = client_of(paula).get(url("call_list", workspace, call), headers={"HX-Request": "true"})
-    assert text(response).strip().startswith("<section")
-    assert "HX-Request" in response["Vary"]
-
-
-def test_old_calls_are_one_link_away(
-    workspace: Workspace, model: Model, paula: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("apps.llm.traces.PAGE", 2)
-    calls = [journal.begin(ask(model), attempt=1, first=None, now=timezone.now()) for _ in range(3)]
-    page = reverse("call_list", args=[workspace.slug])
-    newest = text(client_of(paula).get(page))
-    assert f"before={calls[1].pk}" in newest
-    older = text(client_of(paula).get(f"{page}?before={calls[1].pk}"))
-    assert str(calls[0].pk) in older
-    assert f"calls/{calls[2].pk}" not in older
-
-
-@pytest.mark.parametrize(("name", "budget"), [("call_list", 14), ("call_detail", 15), ("connection_list", 15)])
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [("model_list", 15), ("model_detail", 18), ("model_find", 15), ("model_estimate", 17), ("connection_list", 16)],
+)
 def test_pages_keep_to_their_queries_however_long_the_list(
     name: str, budget: int, workspace: Workspace, call: Call, olga: User, client_of: ClientOf,
     django_assert_max_num_queries: Any,
@@ -163,7 +114,8 @@ def test_pages_keep_to_their_queries_however_long_the_list(
     for number in range(10):
         connection = factories.make_connection(workspace, name=f"C{number}")
         model = factories.make_model(connection)
-        journal.begin(ask(model), attempt=1, first=None, now=timezone.now())
+        made(model)
+    hours.refresh(timezone.now())
     client = client_of(olga)
     client.get(url(name, workspace, call))
     with django_assert_max_num_queries(budget):
@@ -206,20 +158,23 @@ def test_a_refused_form_says_why_and_does_not_repeat_the_key(
 def test_the_usual_address_is_filled_in(
     workspace: Workspace, olga: User, client_of: ClientOf, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("apps.llm.actions.outgoing.check_url", lambda url: None)
+    monkeypatch.setattr("apps.core.outgoing.check_url", lambda url: None)
     sent = {"kind": "anthropic", "name": "Claude", "key": KEY, "max_concurrency": 4}
     client_of(olga).post(reverse("connection_new", args=[workspace.slug]), sent)
     assert Connection.objects.get().base_url == "https://api.anthropic.com"
 
 
-def test_settings_are_changed_without_touching_the_key(
+def test_settings_and_limits_are_changed_without_touching_the_key(
     workspace: Workspace, connection: Connection, olga: User, client_of: ClientOf
 ) -> None:
     sent = {"name": "Renamed", "base_url": connection.base_url, "provider": "other", "max_concurrency": 9}
-    client_of(olga).post(reverse("connection_detail", args=[workspace.slug, connection.pk]), sent)
+    limits = {"requests_per_minute": 500, "tokens_per_minute": 2_000_000}
+    client_of(olga).post(reverse("connection_detail", args=[workspace.slug, connection.pk]), sent | limits)
     connection.refresh_from_db()
     assert (connection.name, connection.provider, connection.max_concurrency) == ("Renamed", "other", 9)
+    assert (connection.requests_per_minute, connection.tokens_per_minute) == (500, 2_000_000)
     assert connection.key() == KEY
+    assert AuditEvent.objects.get().after["tokens_per_minute"] == 2_000_000
 
 
 def test_key_model_and_archive_buttons_do_what_they_say(
@@ -250,7 +205,7 @@ def test_the_test_button_says_that_it_works(
 
 def found(models: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     finding = health.Finding(True, "It works.", tuple(models))
-    monkeypatch.setattr("apps.llm.views.health.probe", lambda connection, asked_by: finding)
+    monkeypatch.setattr("apps.llm.health.probe", lambda connection, asked_by: finding)
 
 
 def test_what_the_provider_has_and_the_connection_lacks_can_be_added(
@@ -287,7 +242,7 @@ def test_adding_a_found_model_leaves_the_others_in_place(
     assert "<html" not in shown
 
 
-@pytest.mark.parametrize("name", ADMIN_PAGES)
+@pytest.mark.parametrize("name", ["connection_list", "connection_new", "connection_detail"])
 def test_connections_are_a_section_of_the_settings(
     name: str, workspace: Workspace, call: Call, olga: User, client_of: ClientOf
 ) -> None:
@@ -295,39 +250,151 @@ def test_connections_are_a_section_of_the_settings(
     assert [section["label"] for section in sections if section["active"]] == ["Connections"]
 
 
-@pytest.mark.parametrize(
-    ("base_url", "key", "words"),
-    [
-        ("{provider}/v1", "sk-revoked-1", "does not accept the key"),
-        ("http://127.0.0.1:9/v1", KEY, "cannot be reached"),
-        ("http://10.1.2.3/v1", KEY, "private address"),
-        ("{provider}/nowhere", KEY, "does not list models"),
-    ],
-)
-def test_a_test_says_in_words_what_is_wrong(
-    base_url: str, key: str, words: str, workspace: Workspace, provider: str, olga: User
-) -> None:
-    connection = factories.make_connection(workspace, base_url.format(provider=provider), key=key)
-    finding = health.probe(connection, asked_by=olga)
-    assert not finding.is_good
-    assert words in finding.message
-
-
-@pytest.mark.django_db(transaction=True)
-def test_health_is_told_in_a_word(workspace: Workspace, model: Model) -> None:
-    for fault in ("", "", "400"):
-        try:
-            inference.complete(ask(model, fault))
-        except ProviderError:
-            continue
-    found = health.of_workspace(workspace, timezone.now())[model.connection_id]
-    assert (found.calls, found.failed, found.word) == (3, 1, "Shaky")
-    assert found.median_ms is not None
-    assert Charge.objects.count() == 3
-
-
 def test_a_model_without_a_price_says_so(workspace: Workspace, model: Model, olga: User, client_of: ClientOf) -> None:
     page = reverse("connection_detail", args=[workspace.slug, model.connection_id])
     assert "No price" not in text(client_of(olga).get(page))
     factories.make_model(model.connection, "practice-large")
     assert "Its calls will be unpriced" in text(client_of(olga).get(page))
+
+
+def test_what_is_known_of_a_model_is_written_down(
+    workspace: Workspace, model: Model, olga: User, client_of: ClientOf
+) -> None:
+    sent = {
+        "kind": "chat", "context_window": "128000", "modalities": ["text", "image"], "supports_tools": "yes",
+        "supports_json": "", "regions": "EU, eu ,United Kingdom", "assurances": "", "data_note": "DPA of March",
+    }  # fmt: skip
+    page = reverse("model_edit", args=[workspace.slug, model.pk])
+    client = client_of(olga)
+    assert client.post(page, sent)["Location"] == reverse("model_detail", args=[workspace.slug, model.pk])
+    model.refresh_from_db()
+    assert (model.context_window, model.modalities, model.data_note) == (128_000, ["text", "image"], "DPA of March")
+    assert (model.supports_tools, model.supports_json) == (True, None)
+    assert (model.regions, model.assurances) == (["eu", "united-kingdom"], None)
+    form = client.get(page).context["form"]
+    assert (form["regions"].value(), form["supports_tools"].value()) == ("eu, united-kingdom", "yes")
+
+
+def test_a_number_that_is_none_is_refused_with_the_form(
+    workspace: Workspace, model: Model, olga: User, client_of: ClientOf
+) -> None:
+    page = reverse("model_edit", args=[workspace.slug, model.pk])
+    response = client_of(olga).post(page, {"kind": "chat", "context_window": "99999999999999999999"})
+    assert response.status_code == 422
+    assert Model.objects.get().context_window is None
+
+
+def test_the_catalogue_says_unknown_and_never_no(
+    workspace: Workspace, model: Model, paula: User, client_of: ClientOf
+) -> None:
+    shown = text(client_of(paula).get(reverse("model_list", args=[workspace.slug])))
+    assert "tools unknown" in shown
+    assert "Not observed yet" in shown
+    assert "no tools" not in shown
+    Model.objects.update(supports_tools=False)
+    assert "no tools" in text(client_of(paula).get(reverse("model_list", args=[workspace.slug])))
+
+
+def test_the_catalogue_shows_prices_and_what_was_observed(
+    workspace: Workspace, call: Call, paula: User, client_of: ClientOf
+) -> None:
+    shown = text(client_of(paula).get(reverse("model_list", args=[workspace.slug])))
+    assert "$1.00" in shown  # a millionth for a token in, four for one out
+    assert "$4.00" in shown
+    assert re.search(r"12\d ms", shown.replace("\xa0", " "))
+
+
+def test_the_catalogue_is_searched_by_name_and_by_what_is_promised(
+    workspace: Workspace, connection: Connection, paula: User, client_of: ClientOf
+) -> None:
+    factories.make_model(connection, "alpha", assurances=["zero-retention"])
+    factories.make_model(connection, "beta")
+    page = reverse("model_list", args=[workspace.slug])
+    client = client_of(paula)
+    for query, expected in (("alp", [True, False]), ("zero", [True, False]), ("be", [False, True])):
+        shown = text(client.get(f"{page}?q={query}", headers={"HX-Request": "true"}))
+        assert [f">{name}</a>" in shown for name in ("alpha", "beta")] == expected
+        assert "<html" not in shown
+
+
+def test_the_finder_is_one_address(workspace: Workspace, call: Call, paula: User, client_of: ClientOf) -> None:
+    Model.objects.update(context_window=8_000, max_output_tokens=1_000)
+    page = reverse("model_find", args=[workspace.slug])
+    client = client_of(paula)
+    fits = text(client.get(f"{page}?input_tokens=1000&output_tokens=100&max_cost=1.5&max_p50=200"))
+    assert "Meets everything" in fits
+    assert "$1.40, at most $1.50" in fits  # 1,000 times 1,000 tokens at a millionth and 100 at four
+    fails = text(client.get(f"{page}?min_context=100000", headers={"HX-Request": "true"}))
+    assert "No model meets all of that" in fails
+    assert "8,000 tokens, needs 100,000" in fails
+    assert "<html" not in fails
+
+
+def test_a_cost_without_a_size_is_asked_back(
+    workspace: Workspace, call: Call, paula: User, client_of: ClientOf
+) -> None:
+    page = reverse("model_find", args=[workspace.slug])
+    shown = text(client_of(paula).get(f"{page}?max_cost=1", headers={"HX-Request": "true"}))
+    assert "a cost depends on it" in shown
+
+
+@pytest.mark.parametrize(
+    "query", ["input_tokens=-1&max_cost=abc", "region=atlantis&assurances=x", "max_p50=1e9999", "modalities=smell"]
+)
+def test_the_finder_leaves_out_what_it_does_not_understand(
+    query: str, workspace: Workspace, call: Call, paula: User, client_of: ClientOf
+) -> None:
+    assert client_of(paula).get(reverse("model_find", args=[workspace.slug]) + f"?{query}").status_code == 200
+
+
+def test_the_estimator_reckons_a_month(workspace: Workspace, call: Call, paula: User, client_of: ClientOf) -> None:
+    page = reverse("model_estimate", args=[workspace.slug])
+    query = f"?requests_per_day=1000&input_tokens=1000&output_tokens=100&model={call.model_id}"
+    shown = text(client_of(paula).get(page + query))
+    assert "$42.62" in shown  # 30.44 days of 1,000 requests at $0.0014
+    assert "30.44 days" in shown
+
+
+def test_a_model_without_a_price_is_never_free(
+    workspace: Workspace, call: Call, paula: User, client_of: ClientOf
+) -> None:
+    unpriced = factories.make_model(call.model.connection, "mystery")
+    page = reverse("model_estimate", args=[workspace.slug])
+    query = f"?requests_per_day=1000&input_tokens=1000&output_tokens=100&model={unpriced.pk}"
+    shown = text(client_of(paula).get(page + query))
+    assert "None of these models has a price" in shown
+    assert "$0.00" not in shown
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "requests_per_day=NaN&input_tokens=1&output_tokens=1", "requests_per_day=1e400&input_tokens=1&output_tokens=1",
+     "requests_per_day=5&input_tokens=1&output_tokens=1&cached=400", "requests_per_day=0&input_tokens=0&output_tokens=0",
+     "prompt=999999", "prompt=x", "requests_per_day=5&input_tokens=1&output_tokens=1&model=77"],
+)  # fmt: skip
+def test_the_estimator_stands_anything(
+    query: str, workspace: Workspace, call: Call, paula: User, client_of: ClientOf
+) -> None:
+    assert client_of(paula).get(reverse("model_estimate", args=[workspace.slug]) + f"?{query}").status_code == 200
+
+
+def test_the_first_word_of_streams_is_shown_once_there_was_one(
+    workspace: Workspace, call: Call, paula: User, client_of: ClientOf
+) -> None:
+    page = url("model_detail", workspace, call)
+    assert "First word" not in text(client_of(paula).get(page))
+    made(call.model, first_token_ms=90)
+    hours.refresh(timezone.now())
+    assert "First word of a stream" in text(client_of(paula).get(page))
+
+
+@pytest.mark.parametrize("span", ["24h", "7d", "30d", "nonsense"])
+def test_history_is_drawn_for_each_span(
+    span: str, workspace: Workspace, call: Call, olga: User, client_of: ClientOf
+) -> None:
+    client = client_of(olga)
+    for name in ("model_detail", "connection_detail"):
+        response = client.get(f"{url(name, workspace, call)}?span={span}", headers={"HX-Request": "true"})
+        shown = text(response)
+        assert shown.strip().startswith('<section id="history"')
+        assert "Half of the answers came within" in shown

@@ -50,7 +50,7 @@ def said_by(url: str, output: Output) -> str:
     assert output.call is not None
     kind = output.arm.model.connection.kind
     asked = CompletionRequest(
-        model=output.arm.model, attribution=Attribution(purpose=Purpose.EVALUATION), **output.call.request
+        model=output.arm.model, attribution=Attribution(purpose=Purpose.EVALUATION), **output.call.body.request
     )
     spoken = kind == Connection.Kind.ANTHROPIC
     request = urllib.request.Request(

@@ -1,8 +1,8 @@
 """The demo workspace as a visitor meets it: loaded once, into a database of its own."""
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,10 @@ from apps.prompts import boards
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews import assignment, results
 from apps.reviews.models import Queue, Rating
-from llmops_site.demo import card, clock, loading, people, plot
+from llmops_site.demo import card, loading, people, plot
 from llmops_site.demo.loading import Loaded
 from llmops_site.demo.people import PASSWORD, PEOPLE
-from llmops_site.demo.story import Days, Story
-from tests.site import demo_desk
+from tests.site import demo_calls, demo_desk
 
 pytestmark = pytest.mark.slow
 PROVIDER = "http://127.0.0.1:9"
@@ -131,7 +130,7 @@ def test_there_are_charges_of_every_kind(desk: Workspace) -> None:
         Purpose.PLAYGROUND,
         Purpose.EVALUATION,
     }
-    assert not charges.filter(latency_ms=None).exists()
+    assert not charges.filter(latency_ms=None, saved=0).exists()
 
 
 def test_charges_reach_from_ninety_days_ago_to_now(desk: Workspace, loaded: Loaded) -> None:
@@ -180,6 +179,11 @@ def test_one_day_stands_out(desk: Workspace) -> None:
     assert calls[-1] > 1.3 * calls[-2]
 
 
+@pytest.mark.parametrize("fact", demo_calls.FACTS, ids=lambda fact: fact.__name__)
+def test_calls_of_the_past(desk: Workspace, fact: Callable[[Workspace], None]) -> None:
+    fact(desk)
+
+
 # What must hold
 
 
@@ -215,7 +219,7 @@ def test_a_run_of_the_past_ended_when_it_was_asked_for(desk: Workspace) -> None:
 
 
 def test_shown_answers_are_those_of_the_practice_provider(desk: Workspace) -> None:
-    outputs = Output.objects.select_related("call", "arm__model__connection", "arm__version").filter(
+    outputs = Output.objects.select_related("call__body", "arm__model__connection", "arm__version").filter(
         run__workspace=desk
     )
     with process.running() as url:
@@ -367,30 +371,3 @@ def test_a_load_that_breaks_off_leaves_nothing(
             loading.load(provider_url=PROVIDER)
         assert not Workspace.objects.exists()
         assert not (Path(settings.GALLEY_VAR) / "demo.json").exists()
-
-
-# The clock
-
-
-def test_the_clock_is_set_back_for_fields_and_calls_and_then_right_again() -> None:
-    then = datetime(2020, 5, 1, 9, tzinfo=UTC)
-    with clock.set_back(then) as past:
-        assert timezone.now() == then
-        assert Workspace(slug="x").created_at == then
-        past.wait(minutes=5)
-        assert timezone.now() == then + timedelta(minutes=5)
-    assert timezone.now() - datetime.now(UTC) < timedelta(seconds=5)
-    assert timezone.now().year > 2020
-
-
-def test_a_load_just_after_midnight_tells_nothing_that_is_still_to_come() -> None:
-    now = datetime(2026, 3, 30, 0, 1, tzinfo=loading.ZONE)  # the day after the clocks were put forward
-    told = Story(None, clock.Clock(now), Days(now, loading.ZONE))  # type: ignore[arg-type]
-    plot.outline(told)
-    assert max(told.events).moment < now - timedelta(hours=6)
-
-
-def test_the_clock_never_runs_backwards() -> None:
-    past = clock.Clock(datetime(2020, 5, 1, tzinfo=UTC))
-    with pytest.raises(ValueError, match="before"):
-        past.move_to(datetime(2020, 4, 30, tzinfo=UTC))

@@ -20,6 +20,7 @@ FOR_ADMINS = (
     ("team_list", "Teams", "users-group"),
     ("key_list", "API keys", "key"),
     ("connection_list", "Connections", "plug-connected"),
+    ("keeping", "What is kept", "archive"),
     ("environment_list", "Environments", "server-2"),
     ("audit_list", "Audit log", "history"),
 )

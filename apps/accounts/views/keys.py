@@ -19,6 +19,7 @@ from apps.core.htmx import HttpRequest
 EXAMPLE_PATHS = (
     (Scope.PROMPTS_READ, "/api/v1/prompts/support/reply?environment=production"),
     (Scope.SPEND_READ, "/api/v1/spend"),
+    (Scope.CALLS_READ, "/api/v1/calls"),
 )
 
 

@@ -37,11 +37,15 @@ def start_run(
     acting_user: User,
     change_request: ChangeRequest | None = None,
     concurrency: int = 32,
+    reuse: bool = False,
 ) -> Run:
     """Queue a run of every case on every arm. Nothing is sent before every case is known to fit every version.
 
-    Raises CaseDoesNotFit naming case and variable, NoModel, and DomainError for no case, no arm or too many outputs.
+    With `reuse`, answers that the workspace kept may serve again. Raises CaseDoesNotFit naming case and variable,
+    NoModel, and DomainError for no case, no arm, too many outputs, or evidence that would not be new.
     """
+    if reuse and change_request:
+        raise DomainError("Evidence for a change request is always asked anew.")
     suite = Suite.objects.select_related("workspace", "dataset", "prompt").get(pk=suite.pk)
     _require_arms(suite, arms)
     cases = list(Case.objects.filter(dataset=suite.dataset_id).in_version(suite.dataset.version).in_order())
@@ -62,6 +66,7 @@ def start_run(
         case_threshold=suite.case_threshold,
         repeats=suite.repeats,
         concurrency=max(1, min(concurrency, 512)),
+        reuse=reuse,
         change_request=change_request,
         started_by=acting_user,
     )
@@ -154,7 +159,7 @@ def resume_run(*, run: Run, acting_user: User) -> Run:
     retried = missing.failed().update(
         state=Output.State.WAITING, finished_at=None, attempts=0, error_kind="", error_message="", call=None
     )
-    missing.filter(state=Output.State.WAITING).update(attempts=0)
+    missing.filter(state=Output.State.WAITING).update(attempts=0, error_kind="", error_message="")
     Run.objects.filter(pk=locked.pk).update(
         state=Run.State.QUEUED, reason="", started_at=None, finished_at=None, summary=None
     )

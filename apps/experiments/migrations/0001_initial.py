@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 ('case_threshold', models.DecimalField(decimal_places=3, max_digits=4, null=True)),
                 ('repeats', models.PositiveSmallIntegerField()),
                 ('concurrency', models.PositiveSmallIntegerField(default=32)),
+                ('reuse', models.BooleanField(default=False)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('summary', models.JSONField(help_text='The figures as they were when it ended.', null=True)),
@@ -101,6 +102,8 @@ class Migration(migrations.Migration):
                 ('input_tokens', models.PositiveIntegerField(null=True)),
                 ('output_tokens', models.PositiveIntegerField(null=True)),
                 ('cost', models.DecimalField(decimal_places=12, max_digits=20, null=True)),
+                ('reused', models.BooleanField(default=False)),
+                ('saved', models.DecimalField(decimal_places=12, max_digits=20, null=True)),
                 ('passed', models.BooleanField(null=True)),
                 ('score', models.FloatField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
@@ -239,5 +242,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='run',
             constraint=models.CheckConstraint(condition=models.Q(('concurrency__gte', 1), ('concurrency__lte', 512)), name='run_concurrency'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(('change_request', None), ('reuse', False), _connector='OR'), name='run_evidence_is_new'),
         ),
     ]

@@ -46,7 +46,10 @@ class RunQuerySet(models.QuerySet["Run"]):
 
 
 class Run(models.Model):
-    """One proof: every case of a dataset version, answered by every arm, held to one snapshot of assertions."""
+    """One proof: every case of a dataset version, answered by every arm, held to one snapshot of assertions.
+
+    With `reuse`, an answer that the workspace kept may serve again; evidence for a change request never does that.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -67,6 +70,7 @@ class Run(models.Model):
     case_threshold = models.DecimalField(max_digits=4, decimal_places=3, null=True)
     repeats = models.PositiveSmallIntegerField()
     concurrency = models.PositiveSmallIntegerField(default=32)
+    reuse = models.BooleanField(default=False)
     change_request = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, null=True, related_name="runs")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     reason = models.CharField(max_length=500, blank=True)
@@ -92,6 +96,7 @@ class Run(models.Model):
             ),
             models.CheckConstraint(condition=~Q(state="failed", reason=""), name="run_failed_with_reason"),
             models.CheckConstraint(condition=Q(concurrency__gte=1, concurrency__lte=512), name="run_concurrency"),
+            models.CheckConstraint(condition=Q(change_request=None) | Q(reuse=False), name="run_evidence_is_new"),
         ]
 
     def __str__(self) -> str:
@@ -100,6 +105,11 @@ class Run(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state in self.ACTIVE
+
+    @property
+    def party(self) -> str:
+        """Return who this run is among those that compete for a model."""
+        return f"run:{self.pk}"
 
 
 class RunArm(models.Model):
@@ -138,7 +148,8 @@ class OutputQuerySet(models.QuerySet["Output"]):
 
 class Output(models.Model):
     """What one arm answered to one case, once. `sent_from` is when it may first have been sent: from there on its
-    paid answer is looked for before another is bought. `passed` and `score` sum up its assertions."""
+    paid answer is looked for before another is bought. `passed` and `score` sum up its assertions. A `reused` answer
+    was kept from before: it took no time and no tokens, and `saved` is what it would have cost."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -164,6 +175,8 @@ class Output(models.Model):
     input_tokens = models.PositiveIntegerField(null=True)
     output_tokens = models.PositiveIntegerField(null=True)
     cost = models.DecimalField(max_digits=20, decimal_places=12, null=True)
+    reused = models.BooleanField(default=False)
+    saved = models.DecimalField(max_digits=20, decimal_places=12, null=True)
     passed = models.BooleanField(null=True)
     score = models.FloatField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
 from apps.core.htmx import HttpRequest, page
-from apps.experiments import actions, asking, boards, exporting, pictures, reporting, tables
+from apps.experiments import actions, asking, boards, exporting, holdups, pictures, reporting, tables
 from apps.experiments.models import Case, Output, Run
 from apps.experiments.tables import Selection
 from apps.prompts import diffs
@@ -37,7 +37,9 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run(request, run_id)
     if run.is_active:
         polls = bool(request.htmx) and request.htmx.target == "progress"
-        context = {"progress": boards.progress(run, timezone.now()), "oob": polls, **_frame(request, run)}
+        now = timezone.now()
+        progress = {"progress": boards.progress(run, now), "holdups": holdups.of_run(run, now), "oob": polls}
+        context = {**progress, **_frame(request, run)}
         return page(request, "experiments/run_detail.html", context, fragment="progress")
     if request.htmx and request.htmx.target == "progress":
         return _reload()
@@ -58,6 +60,8 @@ def _frame(request: HttpRequest, run: Run) -> dict[str, Any]:
         "run": run,
         "arms": list(run.arms.all()),
         "may_edit": request.membership.may(Right.EDIT),
+        "may_administer": request.membership.may(Right.ADMIN),
+        "refused_connections": boards.refused_connections(run),
         "has_missing": not run.is_active and Output.objects.filter(run=run).exclude(state=Output.State.DONE).exists(),
     }
 
@@ -74,6 +78,7 @@ def _result(request: HttpRequest, run: Run) -> dict[str, Any]:
         "answered": any(item["answered"] for item in figures.get("arms", [])),
         "comparison": comparison,
         "part": boards.part_sentence(run),
+        "reuse": boards.reuse(run),
         "picture": _picture(comparison, own),
         "figures": [_readable(item) for item in figures.get("arms", [])],
         "assertions": _by_assertion(figures),

@@ -119,7 +119,10 @@ def run_start(request: HttpRequest, suite_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             run = actions.start_run(
-                suite=suite, arms=[actions.Arm(*arm) for arm in form.arms()], acting_user=request.user
+                suite=suite,
+                arms=[actions.Arm(*arm) for arm in form.arms()],
+                reuse=form.cleaned_data.get("reuse", False),
+                acting_user=request.user,
             )
         except DomainError as error:
             form.add_error(None, error.message)

@@ -52,6 +52,11 @@ def body(request: CompletionRequest) -> dict[str, Any]:
     return found
 
 
+def stream_body(request: CompletionRequest) -> dict[str, Any]:
+    """Return the body of a streamed request; its usage comes unasked."""
+    return body(request) | {"stream": True}
+
+
 def _parameters(request: CompletionRequest) -> dict[str, Any]:
     given = {name: value for name, value in request.parameters.items() if value is not None}
     found = {RENAMED.get(name, name): value for name, value in given.items() if name not in OURS | FOREIGN}
@@ -134,18 +139,32 @@ def read(answer: dict[str, Any]) -> Answer:
         raise reading.malformed("it holds no content")
     blocks = [reading.mapping(block) for block in answer["content"]]
     used = [block for block in blocks if block.get("type") == "tool_use"]
-    answers = [_answer(block.get("input")) for block in used if block.get("name") == ANSWER_TOOL]
+    answers = [structured(block.get("input")) for block in used if block.get("name") == ANSWER_TOOL]
     spoken = [reading.text(block.get("text")) for block in blocks if block.get("type") == "text"]
-    reason = reading.text(answer.get("stop_reason"))[:40]
     return Answer(
         text=answers[0] if answers else "".join(spoken),
         tool_calls=[_tool_call(block) for block in used if block.get("name") != ANSWER_TOOL],
-        finish_reason="stop" if answers and reason == "tool_use" else FINISH_REASONS.get(reason, reason),
+        finish_reason=finish_reason(answer.get("stop_reason"), answered=bool(answers)),
         usage=usage(answer.get("usage")),
+        answered_by=reading.name(answer.get("model")),
+        **conditions(answer.get("usage")),
     )
 
 
-def _answer(given: object) -> str:
+def finish_reason(given: object, *, answered: bool) -> str:
+    """Return OpenAI's word for why it ended, or the provider's own. The forced answer tool is no tool call."""
+    reason = reading.label(given)
+    return "stop" if answered and reason == "tool_use" else FINISH_REASONS.get(reason, reason)
+
+
+def conditions(given: object) -> dict[str, str]:
+    """Return under which conditions the answer was made, on which its price depends."""
+    fields = reading.mapping(given)
+    return {name: reading.label(fields.get(name)) for name in ("service_tier", "inference_geo", "speed")}
+
+
+def structured(given: object) -> str:
+    """Return the structured answer as JSON text, without the object that it may have been wrapped in."""
     if isinstance(given, dict) and set(given) == {WRAPPED}:
         given = given[WRAPPED]
     return reading.text(json.dumps(given, ensure_ascii=False))
@@ -172,10 +191,11 @@ def usage(given: object) -> Usage | None:
         split.get("ephemeral_5m_input_tokens"),
         given["output_tokens"],
         reading.mapping(given.get("output_tokens_details")).get("thinking_tokens"),
+        reading.mapping(given.get("server_tool_use")).get("web_search_requests"),
     )
     if found is None:
         return None
-    fresh, cached, written, hour, minutes, output, reasoning = found
+    fresh, cached, written, hour, minutes, output, reasoning, searches = found
     if reasoning > output or (split and hour + minutes != written):
         return None
     return Usage(
@@ -185,4 +205,5 @@ def usage(given: object) -> Usage | None:
         cache_write_1h=hour,
         output=output,
         reasoning=reasoning,
+        web_searches=searches,
     )

@@ -1,8 +1,12 @@
 """Reading what a provider sent without trusting it: anything may be missing, of another type, or hostile."""
 
+import json
 from typing import Any
 
 from apps.llm.errors import ErrorKind, ProviderError
+
+# Far more than any model reads or writes in one call, and what all its counts together may come to.
+MOST_TOKENS = 10**9
 
 
 def malformed(what: str) -> ProviderError:
@@ -28,14 +32,29 @@ def text(value: object) -> str:
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
+def label(value: object) -> str:
+    """Return a short word that the provider chose, such as a finish reason or a tier, as it is."""
+    return text(value)[:40]
+
+
+def name(value: object) -> str:
+    """Return the name of a model."""
+    return text(value)[:120]
+
+
+def arguments(value: object) -> str:
+    """Return a tool's arguments as text: most servers send text, some the object itself."""
+    return text(value) if value is None or isinstance(value, str) else text(json.dumps(value, ensure_ascii=False))
+
+
 def count(value: object) -> int | None:
-    """Return the token count: 0 when it is not given, None when it is given and not a whole number of at least 0."""
+    """Return the token count: 0 when it is not given, None when it is given and not a number that can be true."""
     if value is None:
         return 0
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
 
 
 def counts(*values: object) -> list[int] | None:
-    """Return all the token counts, or None when any of them is none."""
+    """Return all the token counts, or None when any of them is none or they are too many together."""
     found = [number for value in values if (number := count(value)) is not None]
-    return found if len(found) == len(values) else None
+    return found if len(found) == len(values) and sum(found) <= MOST_TOKENS else None

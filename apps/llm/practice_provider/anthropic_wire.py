@@ -26,7 +26,7 @@ def error(status: int, message: str, param: str | None = None) -> dict[str, Any]
 
 def usage(reply: Reply) -> dict[str, Any]:
     """Return what is billed: input tokens exclude what was read from or written to the cache."""
-    faulty = reply.usage_fault == "wrong_usage"
+    faulty = reply.fault == "wrong_usage"
     return {
         "input_tokens": reply.ask.prompt_tokens - reply.cached - reply.newly_cached,
         "cache_creation_input_tokens": reply.newly_cached,
@@ -44,8 +44,12 @@ def whole(reply: Reply) -> dict[str, Any]:
     """Return the body of an answer in one piece."""
     answer = reply.answers[0]
     body = _message(reply)
-    body |= {"content": [_block(reply, answer)], "stop_reason": ENDS[answer.end], "stop_sequence": answer.stop}
-    if reply.usage_fault != "no_usage":
+    body |= {
+        "content": [_block(reply, answer)],
+        "stop_reason": reply.end(ENDS[answer.end]),
+        "stop_sequence": answer.stop,
+    }
+    if reply.fault != "no_usage":
         body["usage"] = usage(reply)
     return body
 
@@ -54,8 +58,8 @@ def pieces(reply: Reply, *, always_usage: bool = False) -> list[Piece]:
     """Return the stream of an answer; it always carries its usage, so the flag changes nothing."""
     answer = reply.answers[0]
     start = _message(reply) | {"content": [], "stop_reason": None, "stop_sequence": None}
-    ending: dict[str, Any] = {"delta": {"stop_reason": ENDS[answer.end], "stop_sequence": answer.stop}}
-    if reply.usage_fault != "no_usage":
+    ending: dict[str, Any] = {"delta": {"stop_reason": reply.end(ENDS[answer.end]), "stop_sequence": answer.stop}}
+    if reply.fault != "no_usage":
         billed = usage(reply)
         start["usage"] = billed | {"output_tokens": 1}
         ending["usage"] = {"output_tokens": billed["output_tokens"]}
@@ -65,11 +69,16 @@ def pieces(reply: Reply, *, always_usage: bool = False) -> list[Piece]:
         _event("message_start", message=start),
         _event("content_block_start", index=0, content_block=block),
         _event("ping"),
-        *_deltas(answer),
+        *_deltas(reply, answer),
         _event("content_block_stop", index=0),
         _event("message_delta", **ending),
         _event("message_stop"),
     ]
+
+
+def error_piece() -> Piece:
+    """Return the event of a stream that says that it failed."""
+    return _event("error", error=error(529, "Overloaded")["error"])
 
 
 def models(names: list[str]) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def model(name: str) -> dict[str, Any]:
 
 
 def _message(reply: Reply) -> dict[str, Any]:
-    return {"id": f"msg_{reply.ident}", "type": "message", "role": "assistant", "model": reply.ask.model}
+    return {"id": f"msg_{reply.ident}", "type": "message", "role": "assistant", "model": reply.model}
 
 
 def _block(reply: Reply, answer: Answer) -> dict[str, Any]:
@@ -102,9 +111,9 @@ def _block(reply: Reply, answer: Answer) -> dict[str, Any]:
     return {"type": "text", "text": answer.text}
 
 
-def _deltas(answer: Answer) -> list[Piece]:
+def _deltas(reply: Reply, answer: Answer) -> list[Piece]:
     kind, name = ("input_json_delta", "partial_json") if answer.tool else ("text_delta", "text")
-    whole_text = json.dumps(answer.arguments, ensure_ascii=False) if answer.tool else answer.text
+    whole_text = reply.arguments(answer) if answer.tool else answer.text
     return [
         _event("content_block_delta", tokens.count(text), index=0, delta={"type": kind, name: text})
         for text in portions(whole_text)

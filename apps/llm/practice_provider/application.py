@@ -45,10 +45,10 @@ async def _route(provider: Provider, exchange: Exchange) -> None:
         await generate(provider, exchange, kind)
     elif path == "/messages/count_tokens" and exchange.method == "POST":
         provider.stats.calls["count_tokens"] += 1
-        await _count_tokens(exchange)
+        await _count_tokens(provider, exchange)
     elif path == "/models" or path.startswith("/models/"):
         provider.stats.calls["models"] += 1
-        await _models(exchange, path.removeprefix("/models").lstrip("/"))
+        await _models(provider, exchange, path.removeprefix("/models").lstrip("/"))
     else:
         await _unknown(exchange)
 
@@ -59,20 +59,20 @@ async def _unknown(exchange: Exchange) -> None:
     await exchange.answer(404, refused)
 
 
-async def _count_tokens(exchange: Exchange) -> None:
+async def _count_tokens(provider: Provider, exchange: Exchange) -> None:
     wire = wire_of("count_tokens")
     try:
         body = read_body(await exchange.body())
-        check_access(exchange, body)
+        check_access(provider, exchange, body)
         await exchange.answer(200, {"input_tokens": read_ask("count_tokens", body).prompt_tokens})
     except RefusedError as refusal:
         await exchange.answer(refusal.status, wire.error(refusal.status, str(refusal), refusal.param))
 
 
-async def _models(exchange: Exchange, name: str) -> None:
+async def _models(provider: Provider, exchange: Exchange, name: str) -> None:
     wire = anthropic_wire if exchange.header(b"anthropic-version") else openai_wire
     try:
-        check_access(exchange, {"model": name})
+        check_access(provider, exchange, {"model": name})
     except RefusedError as refusal:
         await exchange.answer(refusal.status, wire.error(refusal.status, str(refusal), refusal.param))
         return

@@ -5,17 +5,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from . import anthropic_wire, embedding, faults, openai_wire
+from . import anthropic_wire, embedding, faults, openai_wire, sending
 from .answering import Answer, answer
 from .asking import Ask, BadAskError, call_key, inputs_of, read_anthropic, read_openai, split_model
 from .exchange import Exchange
 from .faults import Fault
 from .provider import Provider
-from .reply import Piece, Reply, Wire
+from .reply import Reply, Wire
 
 MISSING = "no-such-model"
 REVOKED = "sk-revoked"
-PORTIONS = 12
 
 
 class RefusedError(Exception):
@@ -32,7 +31,7 @@ async def generate(provider: Provider, exchange: Exchange, kind: str) -> None:
     provider.stats.enter()
     try:
         body = read_body(await exchange.body())
-        check_access(exchange, body)
+        check_access(provider, exchange, body)
         if kind == "embeddings":
             await _embed(provider, exchange, body)
         else:
@@ -62,12 +61,14 @@ def read_body(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def check_access(exchange: Exchange, body: Mapping[str, Any]) -> None:
-    """Raise RefusedError for a missing or revoked key and for a model that does not exist."""
+def check_access(provider: Provider, exchange: Exchange, body: Mapping[str, Any]) -> None:
+    """Raise RefusedError for a missing, revoked or unaccepted key and for a model that does not exist."""
     if not exchange.api_key:
         raise RefusedError(401, "You didn't provide an API key.")
     if exchange.api_key.startswith(REVOKED):
         raise RefusedError(401, f"Incorrect API key provided: {REVOKED}…")
+    if not provider.settings.accepts(exchange.api_key):
+        raise RefusedError(401, faults.MESSAGES[401])
     model = split_model(str(body.get("model")))[0]
     if model == MISSING:
         raise RefusedError(404, f"The model `{model}` does not exist or you do not have access to it.", "model")
@@ -98,17 +99,15 @@ async def _talk(provider: Provider, exchange: Exchange, body: Mapping[str, Any],
         created=int(time.time()),
         cached=cached if known else 0,
         newly_cached=0 if known or kind == "openai" else cached,
-        usage_fault=fault.kind if fault and fault.kind in {"wrong_usage", "no_usage"} else "",
+        fault=fault.kind if fault else "",
     )
     await exchange.wait(provider.delay(ask.key))
     if ask.stream:
         provider.stats.streams += 1
-        finished = await _stream(
-            provider, exchange, wire.pieces(reply, always_usage=provider.settings.always_usage), fault
-        )
+        finished = await sending.stream(provider.settings, exchange, wire, reply)
     else:
         await exchange.wait(provider.settings.token_ms * reply.completion_tokens / 1000)
-        finished = await _whole(provider, exchange, wire.whole(reply), fault)
+        finished = await sending.whole(provider.settings, exchange, wire, wire.whole(reply), reply.fault)
     if finished:
         provider.stats.complete(ask.key, ask.prompt_tokens, reply.completion_tokens)
 
@@ -131,7 +130,7 @@ async def _embed(provider: Provider, exchange: Exchange, body: Mapping[str, Any]
     key = call_key(body, exchange.header(b"x-bench-key"), inputs[0])
     fault = await _admit(provider, exchange, key, split_model(str(body.get("model")))[1])
     await exchange.wait(provider.delay(key))
-    if await _whole(provider, exchange, data, fault):
+    if await sending.whole(provider.settings, exchange, openai_wire, data, fault.kind if fault else ""):
         provider.stats.complete(key, billed, 0)
 
 
@@ -156,49 +155,3 @@ async def _admit(provider: Provider, exchange: Exchange, key: str, wish: str) ->
     if fault.status:
         raise RefusedError(fault.status, faults.MESSAGES[fault.status], fault=fault)
     return fault
-
-
-async def _whole(provider: Provider, exchange: Exchange, data: dict[str, Any], fault: Fault | None) -> bool:
-    """Send an answer in one piece, or fail at it; say whether it went out whole."""
-    kind = fault.kind if fault else ""
-    if kind == "reset":
-        exchange.cut_off()
-        return False
-    if kind not in {"malformed", "drop_stream", "slow"}:
-        await exchange.answer(200, data)
-        return True
-    body = json.dumps(data).encode()
-    if kind == "malformed":
-        await exchange.answer(200, body[: len(body) // 2])
-        return False
-    await exchange.start(200, b"application/json", length=len(body))
-    step = len(body) // PORTIONS + 1
-    for at in range(0, len(body) if kind == "slow" else len(body) // 2, step):
-        await exchange.put(body[at : at + step])
-        await exchange.wait(provider.settings.drip_ms / 1000)
-    if kind == "slow":
-        await exchange.put(b"", last=True)
-    return kind == "slow"
-
-
-async def _stream(provider: Provider, exchange: Exchange, pieces: list[Piece], fault: Fault | None) -> bool:
-    """Send an answer piece by piece, or fail at it; say whether it went out whole."""
-    kind = fault.kind if fault else ""
-    if kind == "reset":
-        exchange.cut_off()
-        return False
-    if kind in {"malformed", "drop_stream"}:
-        pieces = pieces[: len(pieces) // 2]
-    await exchange.start(200, b"text/event-stream; charset=utf-8", [(b"cache-control", b"no-cache")])
-    pause = provider.settings.token_ms / 1000
-    drip = provider.settings.drip_ms / 1000 if kind == "slow" else 0.0
-    if not pause and not drip:
-        await exchange.put(b"".join(piece.data for piece in pieces))
-    else:
-        for piece in pieces:
-            await exchange.wait(pause * piece.tokens + drip)
-            await exchange.put(piece.data)
-    if kind == "drop_stream":
-        return False
-    await exchange.put(b'data: {"id": \n\n' if kind == "malformed" else b"", last=True)
-    return kind != "malformed"

@@ -17,6 +17,7 @@ KINDS = {
 }
 ENDS = {"end": "stop", "stop": "stop", "length": "length", "tool": "tool_calls"}
 FINGERPRINT = "fp_practice"
+MID_STREAM = "The server had an error while processing your request."
 
 
 def error(status: int, message: str, param: str | None = None) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def usage(reply: Reply) -> dict[str, Any]:
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
-        "total_tokens": prompt + completion + (17 if reply.usage_fault == "wrong_usage" else 0),
+        "total_tokens": prompt + completion + (17 if reply.fault == "wrong_usage" else 0),
         "prompt_tokens_details": {"cached_tokens": reply.cached, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": sum(answer.reasoning_tokens for answer in reply.answers),
@@ -46,14 +47,14 @@ def whole(reply: Reply) -> dict[str, Any]:
     """Return the body of an answer in one piece."""
     body = _head(reply, "chat.completion")
     body["choices"] = [_choice(reply, answer, index) for index, answer in enumerate(reply.answers)]
-    if reply.usage_fault != "no_usage":
+    if reply.fault != "no_usage":
         body["usage"] = usage(reply)
     return body
 
 
 def pieces(reply: Reply, *, always_usage: bool = False) -> list[Piece]:
     """Return the stream of an answer."""
-    with_usage = (always_usage or reply.ask.include_usage) and reply.usage_fault != "no_usage"
+    with_usage = (always_usage or reply.ask.include_usage) and reply.fault != "no_usage"
     found: list[Piece] = []
     for index, answer in enumerate(reply.answers):
         found += _choice_pieces(reply, answer, index, with_usage=with_usage)
@@ -61,6 +62,11 @@ def pieces(reply: Reply, *, always_usage: bool = False) -> list[Piece]:
         found.append(_event({**_head(reply, "chat.completion.chunk"), "choices": [], "usage": usage(reply)}))
     found.append(Piece(b"data: [DONE]\n\n"))
     return found
+
+
+def error_piece() -> Piece:
+    """Return the event of a stream that says that it failed."""
+    return _event(error(500, MID_STREAM))
 
 
 def models(names: list[str]) -> dict[str, Any]:
@@ -78,7 +84,7 @@ def _head(reply: Reply, kind: str) -> dict[str, Any]:
         "id": f"chatcmpl-{reply.ident}",
         "object": kind,
         "created": reply.created,
-        "model": reply.ask.model,
+        "model": reply.model,
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
     }
@@ -88,11 +94,11 @@ def _choice(reply: Reply, answer: Answer, index: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
     if answer.tool:
         message |= {"content": None, "tool_calls": [_tool_call(reply, answer, index)]}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": ENDS[answer.end]}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": reply.end(ENDS[answer.end])}
 
 
 def _tool_call(reply: Reply, answer: Answer, index: int) -> dict[str, Any]:
-    called = {"name": answer.tool, "arguments": json.dumps(answer.arguments, ensure_ascii=False)}
+    called = {"name": answer.tool, "arguments": reply.arguments(answer)}
     return {"id": f"call_{reply.ident}{index}", "type": "function", "function": called}
 
 
@@ -117,7 +123,7 @@ def _choice_pieces(reply: Reply, answer: Answer, index: int, *, with_usage: bool
             Piece(f"{opening}{json.dumps(text)}{closing}".encode(), tokens.count(text))
             for text in portions(answer.text)
         ]
-    found.append(chunk({}, ENDS[answer.end]))
+    found.append(chunk({}, reply.end(ENDS[answer.end])))
     return found
 
 

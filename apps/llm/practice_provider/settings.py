@@ -18,6 +18,13 @@ FAULTS = (
     "wrong_usage",
     "no_usage",
     "slow",
+    "strange_end",
+    "bad_arguments",
+    "other_model",
+    "cut_stream",
+    "hang_stream",
+    "error_stream",
+    "huge",
 )
 
 
@@ -34,8 +41,10 @@ class Settings:
     retry_after: float = 1.0
     retry_after_unit: str = "s"
     dimensions: int = 256
+    huge_mb: int = 64
     always_usage: bool = False
     keep_keys: bool = True
+    accepted_keys: str = ""
     every: dict[str, int] = field(default_factory=dict)
     upcoming: dict[str, int] = field(default_factory=dict)
 
@@ -53,6 +62,11 @@ class Settings:
         self.upcoming = {kind: n for kind, n in upcoming.items() if n > 0}
         for name, value in plain.items():
             setattr(self, name, value)
+
+    def accepts(self, api_key: str) -> bool:
+        """Tell whether calls with that key are answered: with any key, unless accepted_keys lists some by comma."""
+        accepted = [key.strip() for key in self.accepted_keys.split(",") if key.strip()]
+        return not accepted or api_key in accepted
 
     def describe(self) -> dict[str, object]:
         """Return every knob under the name by which it is set."""
@@ -90,6 +104,10 @@ def _fit(settings: Settings, name: str, value: object) -> object:
     if name == "retry_after_unit":
         if value not in {"s", "ms"}:
             raise ValueError(f"{name} must be s or ms")
+        return value
+    if name == "accepted_keys":
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be keys with commas between them")
         return value
     return type(current)(_number(name, value))
 

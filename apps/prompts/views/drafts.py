@@ -115,7 +115,7 @@ def _context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
         "problem": problem or preview_problem,
         "preview": preview,
         "tokens": rendering.approximate_tokens(preview or draft.messages),
-        "models": Model.objects.usable().filter(workspace=request.workspace).order_by("name"),
+        "models": Model.objects.usable().chatting().filter(workspace=request.workspace).order_by("name"),
         "formats": list(FORMATS),
         "types": variables.TYPES,
         "roles": ("system", "user", "assistant"),

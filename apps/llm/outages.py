@@ -1,0 +1,130 @@
+"""Which models do not answer now, since when and why, what waits for them, and whether they are back."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+from django.utils import timezone
+
+from apps.accounts.models import Workspace
+from apps.core.errors import DomainError
+from apps.llm import governor
+from apps.llm.errors import ErrorKind, ProviderError
+from apps.llm.models import Connection, Lane, Waiter
+
+PROBE_SECONDS = 8.0
+AT_ONCE = 8
+# A list of models shows that the way there is open again and the key is good; not that anything else works.
+SHOWN_BY_LIST = frozenset({ErrorKind.CONNECTION, ErrorKind.AUTHENTICATION})
+# After this long without a call, what the last ones met is no longer news: the next call is the trial.
+QUIET = timedelta(minutes=30)
+MOST = 32  # connections that one ring of the schedule asks; the next ring asks again
+
+WORDS = {
+    ErrorKind.CONNECTION: ("does not answer", "it cannot be reached"),
+    ErrorKind.TIMEOUT: ("does not answer", "timeouts"),
+    ErrorKind.SERVER_ERROR: ("fails", "errors on its side"),
+    ErrorKind.OVERLOADED: ("is overloaded", "it turns calls away"),
+    ErrorKind.AUTHENTICATION: ("refuses the key", ""),
+    ErrorKind.PERMISSION: ("does not let the key call", ""),
+}
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A connection of which some models do not answer, and who waits for them."""
+
+    connection_id: int
+    connection: str
+    models: tuple[str, ...]
+    model_ids: tuple[int, ...]
+    since: datetime
+    failed_at: datetime | None
+    verb: str
+    why: str
+    waiting: int
+    in_flight: int
+
+    @property
+    def is_old(self) -> bool:
+        """Tell whether the hour alone no longer says when it began."""
+        return timezone.now() - self.since > timedelta(hours=18)
+
+
+def of_workspace(workspace: Workspace) -> list[Outage]:
+    """Return what is down, longest first. While nothing is, that is one query over as many rows as there are models."""
+    lanes = list(
+        Lane.objects.of_workspace(workspace.pk)
+        .down()
+        .select_related("model__connection")
+        .order_by("failing_since", "model__name")
+    )
+    if not lanes:
+        return []
+    waiting = _waiting(lanes)
+    by_connection: dict[int, list[Lane]] = {}
+    for lane in lanes:
+        by_connection.setdefault(lane.model.connection_id, []).append(lane)
+    return [_outage(group, waiting) for group in by_connection.values()]
+
+
+def _waiting(lanes: Iterable[Lane]) -> dict[int, int]:
+    rows = Waiter.objects.recent().filter(model__in=[lane.pk for lane in lanes])
+    return dict(rows.values("model_id").annotate(n=Count("pk")).values_list("model_id", "n"))
+
+
+def _outage(lanes: list[Lane], waiting: dict[int, int]) -> Outage:
+    first = lanes[0]
+    verb, why = WORDS.get(ErrorKind(first.last_error), ("does not answer", "")) if first.last_error else ("fails", "")
+    connection = first.model.connection
+    return Outage(
+        connection_id=connection.pk,
+        connection=connection.name,
+        models=tuple(lane.model.name for lane in lanes),
+        model_ids=tuple(lane.pk for lane in lanes),
+        since=min(lane.failing_since for lane in lanes if lane.failing_since),
+        failed_at=max((lane.failed_at for lane in lanes if lane.failed_at), default=None),
+        verb=verb,
+        why=why,
+        waiting=sum(waiting.get(lane.pk, 0) for lane in lanes),
+        in_flight=sum(lane.in_flight for lane in lanes),
+    )
+
+
+def probe_lanes() -> int:
+    """Ask the providers of lanes that are down for their models, which is free; mark up those that it shows to work.
+
+    Where a list shows too little, the next call that is answered tells, or half an hour in which nobody called. Return how many lanes came up. Each provider is asked once, some at a time, and none for long.
+    """
+    lanes = list(Lane.objects.down().select_related("model__connection").order_by("failing_since"))
+    connections = {lane.model.connection_id: lane.model.connection for lane in lanes}
+    asked = list(connections.values())[:MOST]
+    if not asked:
+        return 0
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        answers = dict(zip((connection.pk for connection in asked), pool.map(_answers, asked), strict=True))
+    now = timezone.now()
+    up = [lane for lane in lanes if answers.get(lane.model.connection_id) and _may_be_up(lane, now)]
+    for lane in up:
+        governor.mark_up(lane)
+    return len(up)
+
+
+def _may_be_up(lane: Lane, now: datetime) -> bool:
+    """Tell whether a list of models is enough to say that the lane is up: a server that lists need not answer."""
+    return lane.last_error in SHOWN_BY_LIST or lane.failed_at is None or lane.failed_at < now - QUIET
+
+
+def _answers(connection: Connection) -> bool:
+    """Ask for the models of a connection; an answer that there is no such list is one, too."""
+    from apps.llm import clients  # the SDKs take a second to import
+
+    try:
+        clients.client_of(connection).models(timeout=PROBE_SECONDS)
+    except ProviderError as error:
+        return error.kind == ErrorKind.NOT_FOUND
+    except DomainError:
+        return False
+    return True

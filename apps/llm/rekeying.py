@@ -1,0 +1,41 @@
+"""Putting stored keys under the newest of ENCRYPTION_KEYS, so that the older ones can be taken away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.accounts import audit
+from apps.core import secrets
+from apps.llm.models import Connection
+
+
+@dataclass(frozen=True)
+class Rekeyed:
+    """What became of one connection's key; `opened` is false when none of ENCRYPTION_KEYS opens it."""
+
+    connection: Connection
+    opened: bool
+
+
+def reencrypt() -> Iterator[Rekeyed]:
+    """Encrypt the keys of all live connections with the newest key, one by one, while calls go on.
+
+    Raises DomainError when the installation has no usable encryption key.
+    """
+    for pk in Connection.objects.live().order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            connection = Connection.objects.live().select_for_update(no_key=True).filter(pk=pk).first()
+            found = _reencrypted(connection) if connection else None
+        if found:
+            yield found
+
+
+def _reencrypted(connection: Connection) -> Rekeyed:
+    try:
+        connection.encrypted_key = secrets.encrypt_again(bytes(connection.encrypted_key))
+    except secrets.NotOpened:
+        return Rekeyed(connection, opened=False)
+    connection.save(update_fields=["encrypted_key"])
+    audit.record(workspace=connection.workspace, actor=None, verb="encrypted the key anew", target=connection)
+    return Rekeyed(connection, opened=True)
