@@ -126,11 +126,12 @@ class Attempts(Generic[Request]):
         log.warning("provider attempt failed", call=str(call.pk), kind=error.kind, status=error.http_status)
 
     def abandon(self, call: Call, error: ProviderError, timing: Timing) -> None:
-        """Write down an attempt whose asker was stopped by something else than the provider, if that can be."""
+        """Write down an attempt whose asker was stopped by something else than the provider, if that can be now."""
         try:
-            self.broke(call, error, timing)
+            journal.failed(call, error, kept=self.policy.kept, timing=timing, now=timezone.now())
         except Error:
             log.exception("an attempt could not be ended", call=str(call.pk))
+        turnstile.given_back(call.model_id)
 
     def after(self, error: ProviderError) -> float:
         """Return how many seconds to wait before the next attempt. Raises the error when there is no use in one."""

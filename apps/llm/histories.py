@@ -95,7 +95,8 @@ def _troubles(slots: Mapping[datetime, Observed], total: Observed, span: Span) -
     kinds = sorted(total.troubles, key=lambda kind: (-total.troubles[kind], kind))
     bars = {words_of(kind): [seen.troubles.get(kind, 0) for seen in slots.values()] for kind in kinds}
     most = kinds[0]
-    summary = f"{total.failed:,} of {total.calls:,} calls failed; most often: {words_of(most).lower()}."
+    failed = total.failed - total.troubles.get(ErrorKind.INTERRUPTED, 0)
+    summary = f"{failed:,} of {total.asked:,} calls failed; most often: {words_of(most).lower()}."
     rows = [
         [_slot_name(moment, span), formats.number(seen.calls), formats.number(seen.failed), _told(seen)]
         for moment, seen in slots.items()

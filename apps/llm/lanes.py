@@ -37,7 +37,7 @@ def _state(lane: Lane, now: datetime) -> tuple[str, str]:
 
 def _sentences(lane: Lane, model: Model, now: datetime) -> list[str]:
     most = model.connection.max_concurrency
-    told = [f"Up to {min(lane.width, most)} calls fly at once now; the connection allows {most}."]
+    told = [f"Up to {min(lane.width, most)} calls may be in flight now; the connection allows {most}."]
     if lane.ceiling is not None:
         told.append(f"The provider last asked us to slow down at {lane.ceiling}, so Galley stays just below that.")
     elif lane.width < most:

@@ -134,3 +134,12 @@ def test_a_change_does_not_wait_for_those_who_only_refer_to_the_connection(works
         free.set()
         other.join()
         database.close()
+
+
+def test_only_a_server_of_your_own_may_do_without_a_key() -> None:
+    from apps.llm.forms import ConnectionForm
+
+    entered = {"name": "Ollama", "base_url": "http://127.0.0.1:11434/v1", "max_concurrency": 2}
+    assert ConnectionForm({**entered, "kind": "openai-compatible"}).is_valid()
+    refused = ConnectionForm({**entered, "kind": "openai"})
+    assert refused.errors["key"] == ["Enter the key: only a server of your own may do without."]

@@ -115,8 +115,8 @@ def test_a_catalogue_of_many_models_takes_as_many_queries_as_of_one(
 @pytest.mark.parametrize(
     ("fields", "word", "said"),
     [
-        ({}, "Idle", "Up to 8 calls fly at once now; the connection allows 32."),
-        ({"in_flight": 2, "width": 40}, "In use", "Up to 32 calls fly at once"),
+        ({}, "Idle", "Up to 8 calls may be in flight now; the connection allows 32."),
+        ({"in_flight": 2, "width": 40}, "In use", "Up to 32 calls may be in flight"),
         ({"ceiling": 6, "width": 5}, "Idle", "asked us to slow down at 6"),
         ({"throttled_in_a_row": 1}, "Throttled", ""),
         ({"paused_until": timedelta(seconds=30)}, "Pausing", "Nothing is sent for another 30 s"),
@@ -157,7 +157,7 @@ def test_a_history_draws_latency_errors_and_throttling(workspace: Workspace, mod
     assert [picture.id for picture in found.pictures] == ["latency", "troubles", "throttling"]
     latency, troubles, throttling = found.pictures
     assert "Half of the answers came within" in latency.summary
-    assert "2 of 4 calls failed" in troubles.summary
+    assert "2 of 3 calls failed" in troubles.summary
     assert {trace["name"] for trace in troubles.figure["data"]} == {"Too many requests", "Never-seen-before"}
     assert "slow down once" in throttling.summary
     assert {trace["name"]: sum(trace["y"]) for trace in throttling.figure["data"]} == {

@@ -13,8 +13,9 @@ from django.utils import timezone
 from apps.accounts.models import User, Workspace
 from apps.llm import beat, inference, outages
 from apps.llm.errors import ProviderError
-from apps.llm.models import Connection, Lane, Model, Waiter
+from apps.llm.models import Call, Connection, Lane, Model, Waiter
 from tests import factories
+from tests.llm.calls import made
 from tests.llm.conftest import KEY, ask
 
 ClientOf = Callable[[User], Client]
@@ -39,7 +40,7 @@ def test_what_is_down_says_since_when_why_and_who_waits(workspace: Workspace, mo
         Waiter.objects.create(model=model, party=party, is_interactive=False, seen_at=seen_at)
     (outage,) = outages.of_workspace(workspace)
     assert (outage.connection, outage.models, outage.since) == ("Practice", ("practice-small",), lane.failing_since)
-    assert (outage.verb, outage.why) == ("does not answer", "timeouts")
+    assert (outage.verb, outage.why) == ("has not answered", "nothing comes back in time")
     assert (outage.waiting, outage.in_flight) == (2, 3)
 
 
@@ -80,19 +81,19 @@ def banner(client: Client, workspace: Workspace) -> str:
 def test_the_banner_stands_above_every_page_for_those_who_see_the_work(
     workspace: Workspace, model: Model, paula: User, ana: User, client_of: ClientOf
 ) -> None:
-    assert "does not answer" not in banner(client_of(paula), workspace)
+    assert "has not answered" not in banner(client_of(paula), workspace)
     down(model)
     shown = banner(client_of(paula), workspace)
-    assert "Practice does not answer" in shown
-    assert "(timeouts): practice-small." in shown
+    assert "Practice has not answered" in shown
+    assert "(nothing comes back in time): practice-small." in shown
     assert "test run" not in shown
-    assert "does not answer" not in banner(client_of(ana), workspace)
+    assert "has not answered" not in banner(client_of(ana), workspace)
 
 
 def test_admins_are_led_to_the_connection(workspace: Workspace, model: Model, olga: User, client_of: ClientOf) -> None:
     down(model, "authentication")
     shown = banner(client_of(olga), workspace)
-    assert "refuses the key" in shown
+    assert "has refused the key" in shown
     assert reverse("connection_detail", args=[workspace.slug, model.connection_id]) in shown
 
 
@@ -153,7 +154,7 @@ def test_the_banner_says_when_it_failed_last(
     lane = down(model, "overloaded")
     assert lane.failed_at
     shown = banner(client_of(paula), workspace)
-    assert "Practice is overloaded" in shown
+    assert "Practice has been overloaded" in shown
     at = lane.failed_at.astimezone(ZoneInfo(workspace.time_zone))
     assert f">{at:%H:%M}</time>" in shown[shown.index("The last failure was at") :]
 
@@ -178,7 +179,7 @@ def test_a_provider_that_turns_everybody_away_for_long_is_told_of(
         with pytest.raises(ProviderError):
             inference.complete(turned_away)
     (outage,) = outages.of_workspace(workspace)
-    assert (outage.verb, outage.failed_at is not None) == ("is overloaded", True)
+    assert (outage.verb, outage.failed_at is not None) == ("has been overloaded", True)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -188,8 +189,35 @@ def test_five_failed_calls_raise_the_banner_and_one_answer_takes_it_away(workspa
         with pytest.raises(ProviderError):
             inference.complete(broken)
     (outage,) = outages.of_workspace(workspace)
-    assert outage.verb == "fails"
+    assert outage.verb == "has failed"
     Model.objects.filter(pk=broken.model.pk).update(name=model.name + "x")
     broken.model.name = model.name
     inference.complete(broken)
+    assert outages.of_workspace(workspace) == []
+
+
+def fly(model: Model, count: int, **ago: int) -> None:
+    """Put calls in flight that were sent so long ago."""
+    sent_at = timezone.now() - timedelta(**ago)
+    for _ in range(count):
+        made(model, sent_at, state="sent", ended_at=None, ms=None)
+    Lane.objects.update_or_create(model=model, defaults={"in_flight": Call.objects.filter(state="sent").count()})
+
+
+def test_a_provider_that_hangs_is_told_of_before_any_call_fails(workspace: Workspace, model: Model) -> None:
+    fly(model, Lane.DOWN_AFTER, seconds=50)
+    (outage,) = outages.of_workspace(workspace)
+    assert (outage.verb, outage.why, outage.in_flight) == ("has not answered", "nothing comes back in time", 5)
+
+
+def test_a_few_long_calls_are_no_outage(workspace: Workspace, model: Model) -> None:
+    fly(model, Lane.DOWN_AFTER - 1, minutes=3)
+    fly(model, 10, seconds=5)
+    assert outages.of_workspace(workspace) == []
+
+
+def test_long_calls_among_others_that_end_are_no_outage(workspace: Workspace, model: Model) -> None:
+    fly(model, 10, minutes=2)
+    now = timezone.now()
+    made(model, now - timedelta(seconds=20), ended_at=now)
     assert outages.of_workspace(workspace) == []

@@ -19,6 +19,8 @@ class KeyField(forms.CharField):
 class ConnectionForm(forms.Form):
     """A new connection. An empty address or price name means the usual one of the kind."""
 
+    is_new = True
+
     kind = forms.ChoiceField(label="Speaks", choices=Connection.Kind.choices)
     name = forms.CharField(max_length=80, help_text="How people here call it, such as “OpenAI, support budget”.")
     base_url = forms.CharField(
@@ -27,7 +29,11 @@ class ConnectionForm(forms.Form):
         required=False,
         help_text="Leave empty for the provider's own address. Other servers that speak OpenAI's language need it.",
     )
-    key = KeyField(label="Key", help_text="Stored encrypted, and never shown again.")
+    key = KeyField(
+        label="Key",
+        required=False,
+        help_text="Stored encrypted, and never shown again. A server of your own may need none.",
+    )
     provider = forms.CharField(
         label="Price list",
         max_length=40,
@@ -65,12 +71,16 @@ class ConnectionForm(forms.Form):
             if kind == Connection.Kind.COMPATIBLE:
                 self.add_error("base_url", "Enter the address of the server, such as https://models.example.com/v1.")
             cleaned["base_url"] = DIALECTS[kind].base_url
+        if self.is_new and kind and kind != Connection.Kind.COMPATIBLE and not cleaned.get("key"):
+            self.add_error("key", "Enter the key: only a server of your own may do without.")
         cleaned["provider"] = cleaned.get("provider") or kind
         return cleaned
 
 
 class ConnectionEditForm(ConnectionForm):
     """An existing connection: its kind stays, and an empty key keeps the one that is stored."""
+
+    is_new = False
 
     kind = forms.ChoiceField(label="Speaks", choices=Connection.Kind.choices, disabled=True)
     key = KeyField(

@@ -17,6 +17,11 @@ class LaneQuerySet(models.QuerySet["Lane"]):
         """Keep the lanes whose provider has not answered for a while, in use by connections that still are."""
         return self.filter(failures__gte=Lane.DOWN_AFTER, model__archived_at=None, model__connection__archived_at=None)
 
+    def down_or_busy(self) -> Self:
+        """Keep the lanes that are down, or so busy that a look at their calls is worth it."""
+        much = models.Q(failures__gte=Lane.DOWN_AFTER) | models.Q(in_flight__gte=Lane.DOWN_AFTER)
+        return self.filter(much, model__archived_at=None, model__connection__archived_at=None)
+
 
 class Lane(models.Model):
     """The way to one model of one connection, shared by every worker and web process. Kept by `governor` alone.
@@ -56,6 +61,10 @@ class Lane(models.Model):
 
     def __str__(self) -> str:
         return f"lane of {self.model_id}"
+
+    @property
+    def is_down(self) -> bool:
+        return self.failures >= Lane.DOWN_AFTER
 
 
 class WaiterQuerySet(models.QuerySet["Waiter"]):
