@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from apps.core.errors import DomainError
 from apps.costs.models import Meter, Tier
@@ -39,6 +39,9 @@ class PriceRow(Protocol):
     def valid_from(self) -> datetime: ...
     @property
     def valid_to(self) -> datetime | None: ...
+
+
+Row = TypeVar("Row", bound=PriceRow)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow], terms: Term
     negative = next((meter for meter, count in used.items() if count < 0), None)
     if negative:
         raise UsageError(f"The provider reports {used[negative]} {negative.label}.", meter=negative.value)
-    rows = _rows_for(prices, sum(count for meter, count in used.items() if meter.is_input), terms)
+    rows = rows_for(used, prices, terms)
     if any(meter not in rows for meter in used):
         return Priced(None, ())
     ordered = [meter for meter in Meter if meter in used]
@@ -106,12 +109,13 @@ def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow], terms: Term
     return Priced(cost, tuple(rows[meter].id for meter in ordered), _doubt([rows[meter] for meter in ordered], terms))
 
 
-def _rows_for(prices: Iterable[PriceRow], input_tokens: int, terms: Terms) -> dict[Meter, PriceRow]:
+def rows_for(meters: Mapping[Meter, int], prices: Iterable[Row], terms: Terms = LIST) -> dict[Meter, Row]:
     """Return the row of each meter that fits best.
 
     First comes the tier, then the connection's own price, then the region; among those, of a long request, the highest
     step that it has passed, for all of its tokens. What has no price of its own at these terms takes the plainer one.
     """
+    input_tokens = sum(count for meter, count in meters.items() if meter.is_input)
     tiers, regions = {Tier.STANDARD, terms.wanted_tier}, {"", terms.wanted_region}
     fitting = [
         row
@@ -146,7 +150,7 @@ def amount_of(count: int, unit_price: Decimal) -> Decimal:
         return (count * unit_price).quantize(PLACES, rounding=ROUND_HALF_EVEN)
 
 
-def in_force(prices: Iterable[PriceRow], at: datetime) -> Sequence[PriceRow]:
+def in_force(prices: Iterable[Row], at: datetime) -> Sequence[Row]:
     """Keep the rows whose period [valid_from, valid_to) holds the moment."""
     return [row for row in prices if row.valid_from <= at and (row.valid_to is None or at < row.valid_to)]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from apps.costs import pricing
 from apps.costs.amounts import amount_of
 from apps.costs.ledger_corrections import Standing, standings
 from apps.costs.models import Charge, Price
@@ -64,7 +65,10 @@ class Amount:
 
 
 def amounts(charge: Charge) -> list[Amount]:
-    """Return the meters of a charge with the price rows that it names, in one query."""
+    """Return the meters of a charge with the price rows that it names, or with those of its moment when it names none."""
+    if charge.unpriced and charge.calls == 1:
+        there = pricing.rows_of(charge)
+        return [_amount(str(meter.label), count, there.get(meter)) for meter, count in charge.meters.items()]
     rows = Price.objects.filter(workspace_id=charge.workspace_id, pk__in=charge.price_ids)
     prices = {price.meter: price for price in rows}
     return [_amount(str(meter.label), count, prices.get(meter)) for meter, count in charge.meters.items()]

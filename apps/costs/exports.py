@@ -81,7 +81,7 @@ def _field(charge: Charge, name: str) -> Any:
 def values(workspace_id: int, axis: Axis, span: Span) -> Iterator[str]:
     """Yield the month by one dimension: every value, not only those that a page shows."""
     found = ranking.ranked(workspace_id, axis, span, rows=MOST_VALUES)
-    header = [axis.name, *axis.columns, *SUMS, "cost_same_days_before", "calls_same_days_before"]
+    header = [axis.name, *axis.columns, *SUMS, "cost_complete_days", "cost_same_days_before", "calls_same_days_before"]
     return csv_safe.stream(chain([header], _values(workspace_id, axis, found)))
 
 
@@ -91,7 +91,7 @@ def _values(workspace_id: int, axis: Axis, found: list[ranking.Ranked]) -> Itera
         words = spend.name_values(workspace_id, axis, [one.value for one in part])
         for one in part:
             sums = [getattr(one.sums, name) for name in SUMS]
-            yield [words[one.value], *one.value, *sums, one.previous.cost, one.previous.calls]
+            yield [words[one.value], *one.value, *sums, one.compared, one.previous.cost, one.previous.calls]
 
 
 def days(month: Month) -> Iterator[str]:

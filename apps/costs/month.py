@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from apps.accounts.models import Workspace
-from apps.core import charts, formats
+from apps.core import charts
 from apps.core.errors import DomainError
-from apps.costs import filters, forecast, ranking, spend
+from apps.costs import filters, forecast, ranking, shares, spend
 from apps.costs.ranking import Ranked
 from apps.costs.spend import AXES, Axis, Proof, Sums, Value
 
@@ -23,7 +23,7 @@ class UnknownMonth(DomainError):
 
 @dataclass(frozen=True)
 class Span:
-    """A month as far as it has come, the same days of the month before, and where it stands in the calendar."""
+    """A month as far as it has come, its complete days and the same of the month before, and its place in the calendar."""
 
     first: date
     last: date
@@ -43,10 +43,22 @@ class Span:
         return (self.first - timedelta(days=1)).replace(day=1)
 
     @property
+    def compared_until(self) -> date:
+        """The last day that is set against one of the month before: today is not over, so it counts on neither side.
+
+        On the first of a month that is the day before it: there is nothing to compare.
+        """
+        return self.today - timedelta(days=1) if self.is_running else self.until
+
+    @property
+    def is_compared(self) -> bool:
+        return self.compared_until >= self.first
+
+    @property
     def previous_until(self) -> date:
-        """The same day of the month before, or its end when this month is over (or that one is shorter)."""
+        """The day before that stands for the last complete one, or that month's end when this one is over or longer."""
         end = self.first - timedelta(days=1)
-        return min(end, self.previous_first + (self.until - self.first)) if self.is_running else end
+        return min(end, self.previous_first + (self.compared_until - self.first)) if self.is_running else end
 
     @property
     def previous_last(self) -> date:
@@ -55,7 +67,7 @@ class Span:
     @property
     def is_cut_short(self) -> bool:
         """Tell whether the month before has fewer days than this one has come to."""
-        return self.is_running and self.previous_until - self.previous_first < self.until - self.first
+        return self.is_running and self.previous_until - self.previous_first < self.compared_until - self.first
 
     @property
     def next_first(self) -> date | None:
@@ -71,6 +83,7 @@ class Row:
     value: Value
     query: str
     sums: Sums
+    compared: Decimal
     previous: Sums
     share: Decimal = spend.ZERO
     daily: list[Decimal] = field(default_factory=list)
@@ -81,12 +94,12 @@ class Row:
 
     @property
     def change(self) -> Decimal | None:
-        """Return the growth over the same days of last month, as a share; None when there was nothing then."""
-        return change(self.sums.cost, self.previous.cost)
+        """Return the growth of the complete days over the same of last month; None when there was nothing then."""
+        return change(self.compared, self.previous.cost)
 
     @property
     def difference(self) -> Decimal:
-        return self.sums.cost - self.previous.cost
+        return self.compared - self.previous.cost
 
 
 @dataclass
@@ -96,6 +109,7 @@ class Month:
     span: Span
     axis: Axis
     proof: Proof
+    compared: Sums
     previous: Sums
     previous_whole: Sums
     rows: list[Row]
@@ -109,7 +123,7 @@ class Month:
 
     @property
     def change(self) -> Decimal | None:
-        return change(self.proof.cost, self.previous.cost)
+        return change(self.compared.cost, self.previous.cost)
 
     @property
     def is_over(self) -> bool:
@@ -125,7 +139,7 @@ class Month:
         if not self.rows or not self.proof.cost:
             return ""
         top = self.rows[0]
-        return f"{top.label} accounts for {formats.percent(top.share)} of it."
+        return f"{top.label} accounts for {shares.percent(top.share)} of it."
 
     @property
     def query(self) -> str:
@@ -184,16 +198,18 @@ def of(workspace: Workspace, span: Span, axis: Axis = AXES["model"]) -> Month:
     shown = [one for one in found if one.place <= ROWS]
     rows = _rows(workspace.pk, axis, span, found)
     daily = [days[day].cost if day in days else spend.ZERO for day in _reached(span)]
+    compared = _total(days, span.first, span.compared_until)
     previous = _total(days, span.previous_first, span.previous_until)
     month = Month(
         span=span,
         axis=axis,
         proof=proof,
+        compared=compared,
         previous=previous,
         previous_whole=_total(days, span.previous_first, span.previous_last),
         rows=[rows[one.key] for one in shown],
         others=None,
-        movers=[rows[one.key] for one in sorted(found, key=lambda one: one.move) if _is_mover(one, proof, previous)],
+        movers=[rows[one.key] for one in sorted(found, key=lambda one: one.move) if _is_mover(one, compared, previous)],
         forecast=_forecast(days, span) if span.is_running else None,
         days=spend.days_of(span.first, span.last),
         daily=daily,
@@ -214,8 +230,8 @@ def _reached(span: Span) -> list[date]:
     return spend.days_of(span.first, span.until)
 
 
-def _is_mover(one: Ranked, proof: Sums, previous: Sums) -> bool:
-    return one.move <= MOVERS and abs(one.difference) > WORTH_SAYING * max(proof.cost, previous.cost)
+def _is_mover(one: Ranked, now: Sums, before: Sums) -> bool:
+    return one.move <= MOVERS and abs(one.difference) > WORTH_SAYING * max(now.cost, before.cost)
 
 
 def _rows(workspace_id: int, axis: Axis, span: Span, found: list[Ranked]) -> dict[ranking.Key, Row]:
@@ -227,6 +243,7 @@ def _rows(workspace_id: int, axis: Axis, span: Span, found: list[Ranked]) -> dic
             value=one.value,
             query=filters.query_for(span.first, span.until, axis.columns, one.value),
             sums=one.sums,
+            compared=one.compared,
             previous=one.previous,
             daily=daily[one.key],
         )
@@ -237,6 +254,7 @@ def _rows(workspace_id: int, axis: Axis, span: Span, found: list[Ranked]) -> dic
 def _others(month: Month, count: int) -> Row:
     """Return what is left of the total, day by day."""
     sums, previous, daily = Sums(), Sums(), list(month.daily)
+    compared = month.compared.cost - sum((row.compared for row in month.rows), spend.ZERO)
     sums.add(month.proof)
     previous.add(month.previous)
     for row in month.rows:
@@ -244,7 +262,7 @@ def _others(month: Month, count: int) -> Row:
         previous.add(row.previous, -1)
         daily = [rest - cost for rest, cost in zip(daily, row.daily, strict=True)]
     label = f"{count:,} other" + ("s" if count > 1 else "")
-    return Row(label=label, value=(), query="", sums=sums, previous=previous, daily=daily)
+    return Row(label=label, value=(), query="", sums=sums, compared=compared, previous=previous, daily=daily)
 
 
 def _total(days: dict[date, Sums], first: date, last: date) -> Sums:

@@ -2,12 +2,22 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from apps.costs.amounts import PLACES, Priced, Terms, UsageError, amount_of, cost_of, in_force, split_inclusive
-from apps.costs.models import Meter, Price
+from apps.costs.amounts import (
+    PLACES,
+    Priced,
+    Terms,
+    UsageError,
+    amount_of,
+    cost_of,
+    in_force,
+    rows_for,
+    split_inclusive,
+)
+from apps.costs.models import Charge, Meter, Price
 
 __all__ = [
     "PLACES",
@@ -19,8 +29,11 @@ __all__ = [
     "cost_of",
     "forget",
     "in_force",
+    "missing",
     "quote",
+    "rows_of",
     "split_inclusive",
+    "without_any",
 ]
 
 SEEN_WITHIN = 1.0  # seconds until every process knows a new price; the one that added it knows at once
@@ -55,6 +68,30 @@ def quote(  # noqa: PLR0913  a call has this many facts that decide its price
     """
     rows = _rows(Key(workspace_id, provider, model))
     return cost_of(meters, in_force(rows, at), Terms(tier, region, connection_id))
+
+
+def rows_of(charge: Charge) -> dict[Meter, Price]:
+    """Return the rows that price a charge's meters at its moment; a meter that is not among them has no price."""
+    prices = in_force(_rows(Key(charge.workspace_id, charge.provider, charge.model)), charge.at)
+    found = rows_for(charge.meters, prices, Terms(charge.tier, charge.region, charge.connection_id))
+    return {meter: row for meter, row in found.items() if meter in charge.meters}
+
+
+def without_any(models: Iterable[tuple[int, str, str]]) -> set[tuple[int, str, str]]:
+    """Return those of these models, each with its workspace and provider, that have no price at all."""
+    return {key for key in set(models) if not _rows(Key(*key))}
+
+
+def missing(charge: Charge, *, has_any: bool = True) -> str:
+    """Say for which of its meters a charge has no price at its moment; nothing when it has them all.
+
+    Without `has_any` its model is known to have no price, and nobody is asked.
+    """
+    if not charge.meters:
+        return "nothing was counted"
+    there = rows_of(charge) if has_any else {}
+    names = [str(meter.label) for meter in Meter if meter in charge.meters and meter not in there]
+    return f"no price for {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}" if names else ""
 
 
 def _undated(key: Key) -> str:

@@ -14,12 +14,14 @@ Key = tuple[str, str]
 
 
 class Days(Protocol):
-    """A stretch of days and the one that it is set against; each end included."""
+    """A stretch of days, how far it is compared, and the one that it is set against; each end included."""
 
     @property
     def first(self) -> date: ...
     @property
     def until(self) -> date: ...
+    @property
+    def compared_until(self) -> date: ...
     @property
     def previous_first(self) -> date: ...
     @property
@@ -28,11 +30,12 @@ class Days(Protocol):
 
 @dataclass(frozen=True)
 class Ranked:
-    """A value, its sums in both stretches, its place by cost and its place by how much the cost changed."""
+    """A value, its sums in both stretches, its cost as far as they are compared, its place by cost and its place by how much the cost changed."""
 
     value: Value
     key: Key
     sums: Sums
+    compared: Decimal
     previous: Sums
     place: int
     move: int
@@ -40,7 +43,7 @@ class Ranked:
 
     @property
     def difference(self) -> Decimal:
-        return self.sums.cost - self.previous.cost
+        return self.compared - self.previous.cost
 
 
 _PART = ", ".join(
@@ -50,15 +53,17 @@ _PART = ", ".join(
 )
 _RANKED = f"""
 WITH s AS (
-    SELECT parent, value, {_PART} FROM costs_spendaxis
+    SELECT parent, value, {_PART},
+        coalesce(sum(cost) FILTER (WHERE day BETWEEN %(first)s AND %(compared_until)s), 0) AS compared
+    FROM costs_spendaxis
     WHERE workspace_id = %(workspace)s AND axis = %(axis)s AND day BETWEEN %(previous_first)s AND %(until)s
     GROUP BY parent, value
 ), r AS (
     SELECT s.*, row_number() OVER (ORDER BY cost DESC, p_cost DESC, value, parent) AS place,
-        row_number() OVER (ORDER BY abs(cost - p_cost) DESC, cost DESC, value, parent) AS move, count(*) OVER () AS n
+        row_number() OVER (ORDER BY abs(compared - p_cost) DESC, cost DESC, value, parent) AS move, count(*) OVER () AS n
     FROM s WHERE calls <> 0 OR p_calls <> 0 OR cost <> 0 OR p_cost <> 0
 )
-SELECT parent, value, place, move, n, {", ".join(SUMS)}, {", ".join(f"p_{name}" for name in SUMS)}
+SELECT parent, value, place, move, n, compared, {", ".join(SUMS)}, {", ".join(f"p_{name}" for name in SUMS)}
 FROM r WHERE place <= %(rows)s OR move <= %(movers)s ORDER BY place
 """  # noqa: S608  constants
 _DAILY = """
@@ -70,7 +75,9 @@ JOIN costs_spendaxis s ON s.workspace_id = %s AND s.axis = %s AND s.day BETWEEN 
 
 def ranked(workspace_id: int, axis: Axis, days: Days, *, rows: int, movers: int = 0) -> list[Ranked]:
     """Return the dearest values and those that changed most, by place."""
-    values = {name: getattr(days, name) for name in ("first", "until", "previous_first", "previous_until")}
+    values = {
+        name: getattr(days, name) for name in ("first", "until", "compared_until", "previous_first", "previous_until")
+    }
     values |= {"workspace": workspace_id, "axis": axis.sums.value, "rows": rows, "movers": movers}
     with connection.cursor() as cursor:
         cursor.execute(_RANKED, values)
@@ -78,10 +85,10 @@ def ranked(workspace_id: int, axis: Axis, days: Days, *, rows: int, movers: int 
 
 
 def _ranked(axis: Axis, row: tuple[Any, ...]) -> Ranked:
-    parent, value, place, move, of, *sums = row
+    parent, value, place, move, of, compared, *sums = row
     half = len(SUMS)
     return Ranked(
-        axis.value_of(parent, value), (parent, value), Sums(*sums[:half]), Sums(*sums[half:]), place, move, of
+        axis.value_of(parent, value), (parent, value), Sums(*sums[:half]), compared, Sums(*sums[half:]), place, move, of
     )
 
 

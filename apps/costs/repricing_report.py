@@ -1,5 +1,6 @@
 """What re-pricing a period would change, and what it did: before and after, by day and by charge."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,8 @@ from django.db.models import Sum
 from apps.core import csv_safe
 from apps.core.ids import uuid7_floor
 from apps.costs import ledger_corrections, pricing, repricing
-from apps.costs.models import Charge, Repricing, SpendDay
+from apps.costs.ledger_corrections import Standing
+from apps.costs.models import AxisName, Charge, Repricing, SpendAxis, SpendDay
 
 ZERO = Decimal(0)
 LOOKED_AT = 10_000  # calls that a preview prices, in about a second
@@ -89,11 +91,12 @@ class Day:
 
 @dataclass(frozen=True)
 class Preview:
-    """The days that were priced, newest calls first, and whether that was all of the period."""
+    """The days that were priced, newest calls first, whether that was all of the period, and what lacks a price."""
 
     days: list[Day]
     total: Day
     is_whole: bool
+    reasons: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -113,18 +116,47 @@ class Change:
 def preview(wanted: Repricing) -> Preview:
     """Price the period without writing anything: all of it, or its newest calls when they are too many to wait for."""
     pricing.forget()
-    charges = repricing.charges_of(wanted).newest_first()
-    found = list(charges[: LOOKED_AT + 1])
+    found = list(islice(_standings(wanted), LOOKED_AT + 1))
     days: dict[date, Day] = {}
+    reasons: Counter[str] = Counter()
     zone = wanted.workspace.zone
-    for batch in _batches(found[:LOOKED_AT]):
-        for standing in ledger_corrections.standings(batch):
-            if wanted.only_unpriced and standing.cost is not None:
-                continue
-            day = standing.root.at.astimezone(zone).date()
-            days.setdefault(day, Day(day)).add(standing.cost, repricing.price_of(standing.row).cost)
+    priceless = pricing.without_any(_model(one.row) for one in found)
+    for standing in found[:LOOKED_AT]:
+        row, has_any = standing.row, _model(standing.row) not in priceless
+        day = standing.root.at.astimezone(zone).date()
+        after = repricing.price_of(row).cost if has_any or row.cost is not None else None
+        days.setdefault(day, Day(day)).add(standing.cost, after)
+        if after is None:
+            reasons[f"{row.provider} {row.model}: {pricing.missing(row, has_any=has_any)}"] += 1
     ordered = sorted(days.values(), key=lambda found: found.day)
-    return Preview(ordered, total_of(ordered, wanted.first), len(found) <= LOOKED_AT)
+    return Preview(ordered, total_of(ordered, wanted.first), len(found) <= LOOKED_AT, reasons.most_common())
+
+
+def _model(row: Charge) -> tuple[int, str, str]:
+    return row.workspace_id, row.provider, row.model
+
+
+def _standings(wanted: Repricing) -> Iterator[Standing]:
+    """Yield what the charges of a period stand at, the newest first; of the unpriced, those that still are."""
+    if not wanted.only_unpriced:
+        charges = repricing.charges_of(wanted).newest_first()[: LOOKED_AT + 1]
+        for batch in _batches(charges):
+            yield from ledger_corrections.standings(batch)
+        return
+    # A day's sum says how many charges of it have no price now, after all corrections.
+    rows = SpendAxis.objects.of(wanted.workspace_id, AxisName.ALL).within(wanted.first, wanted.last)
+    for day in rows.filter(unpriced_calls__gt=0).order_by("-day").values_list("day", flat=True):
+        names = {"provider": wanted.provider, "model": wanted.model, "only_unpriced": True}
+        one = Repricing(workspace=wanted.workspace, first=day, last=day, **names)
+        charges = repricing.charges_of(one).newest_first()
+        for batch in _batches(charges.iterator(chunk_size=AT_ONCE)):
+            yield from (found for found in ledger_corrections.standings(batch) if found.cost is None)
+
+
+def still_unpriced(wanted: Repricing) -> Preview:
+    """Look at what has no price in the days of a re-pricing now, and why."""
+    names = {"provider": wanted.provider, "model": wanted.model, "only_unpriced": True}
+    return preview(Repricing(workspace=wanted.workspace, first=wanted.first, last=wanted.last, **names))
 
 
 def total_of(days: Iterable[Day], first: date) -> Day:

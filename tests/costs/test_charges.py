@@ -22,6 +22,7 @@ from apps.costs.filters import ChargeFilter
 from apps.costs.models import Charge, Meter, Price
 from tests import factories
 from tests.costs.conftest import NOON, new_charge
+from tests.costs.repricings import price_by
 
 ASKED = {"first": "2026-11-01", "last": "2026-11-30"}
 
@@ -256,6 +257,31 @@ def test_a_charge_shows_each_meter_with_the_price_that_was_taken(get, workspace,
     assert "$0.0000025" in page
     assert "$0.0025" in page
     assert "Input tokens" in page
+
+
+def test_a_charge_without_an_amount_names_the_meter_that_has_no_price(get, workspace, book, fay):
+    price_by(workspace, fay)("100")
+    charge = book(cost=None, cache_read_tokens=9)
+    page = get(name="spend_charge", pk=charge.id).content.decode()
+    assert "no price for cached input tokens. The others" in page
+    assert "$0.01" in page
+    later = book(cost=None)
+    assert "every meter has a price by now" in get(name="spend_charge", pk=later.id).content.decode()
+
+
+def test_corrections_alone_are_counted_as_rows_and_never_badged_unpriced(get, workspace, book):
+    charge = book(cost=None)
+    ledger_corrections.reprice(
+        workspace_id=workspace.pk,
+        charge_ids=[charge.id],
+        price_of=lambda row: Priced(Decimal("5"), (9,)),
+        reason="a price came late",
+    )
+    page = get("only=corrections&" + urlencode(ASKED)).content.decode()
+    assert "2 correction rows, net" in page
+    assert "$5.00" in page
+    assert "in 0 calls" not in page
+    assert 'data-tone="warn"' not in page.partition('aria-label="Charges"')[2]
 
 
 def test_the_call_itself_is_linked_only_for_who_may_look_at_calls(client_of, workspace, book, fay, olga):

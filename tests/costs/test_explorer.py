@@ -144,6 +144,21 @@ def test_every_number_of_the_explorer_opens_its_charges(get, workspace):
     assert "Team: Support" in charges.content.decode()
 
 
+def test_a_cell_whose_calls_have_no_price_is_not_free(get, workspace):
+    rows = [
+        {"model": "m1", "cost": None},
+        {"model": "m2", "cost": None},
+        {"model": "m2", "cost": Decimal("0.71")},
+        {"model": "m3", "cost": None},
+        {"model": "m3", "cost": Decimal(0)},
+    ]
+    ledger.record([new_charge(workspace.pk, NOON, **row) for row in rows])
+    page = get(rows="model", columns="team").content.decode()
+    for shown in (">unpriced</a>", ">$0.71 + 1 unpriced</a>", ">1 unpriced</a>"):
+        assert shown in page
+    assert "$0.00<" not in page
+
+
 def test_the_pairs_as_a_file_hold_every_digit(get, workspace):
     ledger.record([new_charge(workspace.pk, NOON, cost=Decimal("0.000000000001"))])
     text = get("spend_explorer_csv", rows="team", columns="model").getvalue().decode()

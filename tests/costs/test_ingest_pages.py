@@ -110,6 +110,44 @@ def test_all_alike_are_mended_at_once(desk: Client, secret: str, workspace: Work
     assert list(workspace.quarantined.open().values_list("source_id", flat=True)) == ["other"]
 
 
+def test_mending_all_alike_carries_over_names_and_never_tokens_or_the_time(
+    desk: Client, secret: str, workspace: Workspace
+) -> None:
+    sent = [item(str(number), model=None, meters={"input": 100 * (number + 1)}) for number in range(3)]
+    send(secret, *sent)
+    form = {"model": "gpt-4o", "provider": "openai", "at": "2026-11-14T08:00", "replace_meters": "on"}
+    row = aside(workspace, source_id="0")
+    page = desk.get(f"{PAGE}{row.pk}/").content.decode()
+    assert "the 2 others with this fault" in page
+    assert "Never the tokens, the cost or the time" in page
+    desk.post(f"{PAGE}{row.pk}/", {**form, "meter_input": "7", "alike": "on"})
+    booked = {charge.source_id: charge for charge in Charge.objects.all()}
+    assert [booked[str(number)].input_tokens for number in range(3)] == [7, 200, 300]
+    assert [booked[str(number)].at == NOON for number in range(3)] == [False, True, True]
+
+
+def test_what_only_tokens_or_a_time_would_mend_is_mended_one_by_one(
+    desk: Client, secret: str, workspace: Workspace
+) -> None:
+    send(secret, *[item(str(number), at="?") for number in range(3)])
+    address = f"{PAGE}{aside(workspace, source_id='0').pk}/"
+    form = {"model": "gpt-4o", "provider": "openai", "at": "2026-11-15T12:00:00", "alike": "on"}
+    answer = desk.post(address, form, follow=True)
+    assert "1 charge is in the books. 2 alike still wait." in answer.content.decode()
+    assert Charge.objects.count() == 1
+
+
+def test_others_that_were_sent_with_another_name_are_not_alike(desk: Client, secret: str, workspace: Workspace) -> None:
+    names = {"0": "new-one", "1": "new-one", "2": "claude-new"}
+    send(secret, *[item(number, provider=None, model=name) for number, name in names.items()])
+    row = aside(workspace, source_id="0")
+    answer = desk.post(
+        f"{PAGE}{row.pk}/", {"model": "gpt-4o", "provider": "openai", "alike": "on"}, follow=True
+    ).content.decode()
+    assert "2 charges are in the books." in answer
+    assert [left.source_id for left in workspace.quarantined.open()] == ["2"]
+
+
 def test_the_page_of_a_charge_shows_what_was_sent_and_no_text(desk: Client, secret: str, workspace: Workspace) -> None:
     send(secret, item(at=CANARY, messages=[CANARY], tags={"a": "b"}, source_id="call-7"))
     for address in (PAGE, f"{PAGE}{aside(workspace).pk}/"):

@@ -18,6 +18,7 @@ from tests.costs import budgets as budget_rows
 from tests.costs.conftest import NOON, new_charge
 
 TODAY = date(2026, 11, 15)
+YESTERDAY = NOON - timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +59,34 @@ def test_a_running_month_knows_the_same_days_and_the_whole_month_before(workspac
     assert (found.previous.cost, found.previous_whole.cost) == (2, 7)
 
 
+def test_a_day_that_is_not_over_counts_on_neither_side_of_a_comparison(workspace, get, book):
+    for day, cost in ((14, "2"), (15, "100")):
+        book(datetime(2026, 10, day, 12, tzinfo=UTC), cost=Decimal(cost))
+    book(YESTERDAY, cost=Decimal("3"))
+    book(cost=Decimal("40"))
+    found = november(workspace)
+    assert (found.proof.cost, found.compared.cost, found.previous.cost) == (43, 3, 2)
+    assert [(row.compared, row.change, row.difference) for row in found.rows] == [(3, Decimal("0.5"), 1)]
+    (row,) = rows_of(get("spend_month_csv", by="model"))
+    amounts = [Decimal(row[name]) for name in ("cost", "cost_complete_days", "cost_same_days_before")]
+    assert amounts == [43, 3, 2]
+    assert "Complete days only, $3.00 by 14 November against $2.00 by 14 October" in " ".join(text_of(get()).split())
+
+
+def test_the_first_day_of_a_month_has_nothing_to_compare(workspace, get, book):
+    book(datetime(2026, 10, 31, 12, tzinfo=UTC), cost=Decimal("2"))
+    with time_machine.travel(datetime(2026, 11, 1, 12, tzinfo=UTC)):
+        book(datetime(2026, 11, 1, 9, tzinfo=UTC), cost=Decimal("3"))
+        page = text_of(get())
+    found = november(workspace, today=date(2026, 11, 1))
+    assert (found.compared.cost, found.previous.cost, found.change, found.movers) == (0, 0, None, [])
+    assert "No day is complete yet" in page
+
+
 def test_the_last_day_of_a_month_is_still_running(workspace):
     span = month.span_of("2026-11", date(2026, 11, 30))
     assert span.is_running
-    assert span.previous_until == date(2026, 10, 30)
+    assert (span.compared_until, span.previous_until) == (date(2026, 11, 29), date(2026, 10, 29))
 
 
 @pytest.mark.parametrize("axis", ["customer", "user", "provider"])
@@ -80,19 +105,20 @@ def test_what_changed_most_comes_first_among_the_movers(workspace, book):
         if then:
             book(before, model=model, cost=Decimal(then))
         if now:
-            book(model=model, cost=Decimal(now))
+            book(YESTERDAY, model=model, cost=Decimal(now))
     found = november(workspace)
     assert [(row.label, row.difference) for row in found.movers] == [("gone", -20), ("grown", 8), ("new", 3)]
 
 
 def test_the_movers_stand_on_the_page_in_words(get, book):
     book(datetime(2026, 10, 10, 12, tzinfo=UTC), model="old", cost=Decimal("4"))
-    book(model="fresh", cost=Decimal("9"))
+    book(YESTERDAY, model="fresh", cost=Decimal("9"))
     page = text_of(get())
     assert "is new" in page
     assert "+$9.00" in page
     assert "is gone" in page
     assert "\N{MINUS SIGN}$4.00" in page
+    assert "complete days only: 1 to 14 November against 1 to 14 October" in " ".join(page.split())
 
 
 def test_more_values_than_a_page_shows_are_added_up_as_others(workspace, make_charge):

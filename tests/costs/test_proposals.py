@@ -325,6 +325,15 @@ def test_the_page_shows_the_diff_and_approves_what_is_ticked(client_of, priced, 
     assert Price.objects.filter(source="Upload: new.csv").count() == 2
 
 
+def test_one_approved_price_is_spoken_of_as_one(client_of, priced, upload, fred):
+    priced()
+    proposal = upload()
+    line = proposal.lines.get(meter="input")
+    sent = {"line": [line.pk], "confirm": [line.pk]}
+    answer = client_of(fred).post(address("proposal", proposal), sent, follow=True)
+    assert "1 price is in the list." in answer.content.decode()
+
+
 def test_the_pages_work_from_upload_to_rejection(client_of, priced, fay, django_assert_max_num_queries):
     priced()
     client = client_of(fay)

@@ -1,12 +1,14 @@
 """The pages of re-pricing: what would change, what is happening, what happened."""
 
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
-from apps.costs import repricing
+from apps.costs import repricing, repricing_report
 from apps.costs.models import Repricing
 from tests import factories
+from tests.costs.conftest import NOON
 from tests.costs.repricings import address, ask_by, book_twelve, price_by, run
 
 
@@ -36,7 +38,7 @@ def test_finance_sees_what_would_change_and_asks_for_it(client_of, fay, price, b
     client = client_of(fay)
     scope = {"first": "2026-11-15", "last": "2026-11-15", "model": "openai/gpt-4o", "only_unpriced": "on"}
     text = client.get(address("repricing_new"), scope).content.decode()
-    assert "1 of 1 calls would cost something else" in text
+    assert "1 of 1 call without a price would cost something else" in text
     assert Repricing.objects.count() == 0
     assert client.post(address("repricing_new"), {**scope, "reason": "No price"}).status_code == 302
     found = run(Repricing.objects.get())
@@ -44,6 +46,45 @@ def test_finance_sees_what_would_change_and_asks_for_it(client_of, fay, price, b
     assert "1 of 1 calls cost something else now" in text
     assert "$0.01" in text
     assert "every 1s" not in text
+
+
+def test_a_preview_of_the_newest_says_so_and_never_that_all_cost_it(client_of, fay, price, book, monkeypatch):
+    monkeypatch.setattr(repricing_report, "LOOKED_AT", 3)
+    price("100")
+    for _ in range(2):
+        book(NOON, cost=None, model="nobody-prices-this")
+    for minute in (-3, -2, 1):
+        book(NOON + timedelta(minutes=minute), cost=Decimal("0.01"), price_ids=[1])
+    scope = {"first": "2026-11-15", "last": "2026-11-15"}
+    text = client_of(fay).get(address("repricing_new"), scope).content.decode()
+    assert "Of the newest 3 calls, none would cost anything else." in text
+    assert "1 already costs what the list says. 2 would still have no price." in text
+    assert "All 3" not in text
+    assert "openai nobody-prices-this: no price for input tokens and output tokens" in text
+
+
+def test_a_preview_of_the_unpriced_finds_them_behind_any_number_that_were_mended(
+    client_of, fay, price, book, ask, monkeypatch
+):
+    book(NOON - timedelta(days=1), cost=None, model="nobody-prices-this", cache_read_tokens=9)
+    for _ in range(5):
+        book(NOON, cost=None)
+    price("100")
+    run(ask())
+    monkeypatch.setattr(repricing_report, "LOOKED_AT", 3)
+    scope = {"first": "2026-11-14", "last": "2026-11-15", "only_unpriced": "on"}
+    text = client_of(fay).get(address("repricing_new"), scope).content.decode()
+    assert "Of 1 call without a price, none would cost anything else. 1 would still have no price." in text
+    assert "still unpriced" in text
+
+
+def test_the_report_says_what_lacks_which_price(client_of, fay, price, book, ask):
+    book(cost=None, cache_read_tokens=9)
+    book(cost=None)
+    price("100")
+    text = client_of(fay).get(address("repricing", run(ask()))).content.decode()
+    assert "1 had no price still." in text
+    assert "openai gpt-4o: no price for cached input tokens: 1 call<" in text
 
 
 def test_a_running_one_polls_its_own_part(client_of, fay, ask, price, twelve, in_fives):

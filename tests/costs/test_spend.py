@@ -46,9 +46,9 @@ def test_a_prompts_last_days_end_with_the_workspaces_today(workspace, book, djan
 
 
 def test_the_month_is_set_against_the_same_days_of_the_month_before(workspace, book):
-    book(NOON, cost=Decimal("3"))
-    book(datetime(2026, 10, 15, 12, tzinfo=UTC), cost=Decimal("2"))
-    book(datetime(2026, 10, 16, 12, tzinfo=UTC), cost=Decimal("50"))
+    book(NOON - timedelta(days=1), cost=Decimal("3"))
+    book(datetime(2026, 10, 14, 12, tzinfo=UTC), cost=Decimal("2"))
+    book(datetime(2026, 10, 15, 12, tzinfo=UTC), cost=Decimal("50"))
     found = month.of(workspace, month.span_of("", date(2026, 11, 15)))
     assert (found.proof.cost, found.previous.cost, found.change) == (3, 2, Decimal("0.5"))
 

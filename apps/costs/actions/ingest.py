@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core.errors import Conflict, DomainError
-from apps.costs.ingest import booking, mending
+from apps.costs.ingest import booking, mending, status
 from apps.costs.ingest.booking import Became, Outcome
 from apps.costs.ingest.drafts import Sender
 from apps.costs.models import Quarantined
@@ -33,28 +34,36 @@ def mend_quarantined(
 ) -> int:
     """Book a charge that was set aside, with what was wrong put right; return how many were booked.
 
-    With `alike`, the others of its source that are aside for the same reason get the same changes; those that they do
-    not help stay. Raises AlreadyDecided, and StillRefused when the charge itself cannot be booked so.
+    With `alike`, what it was called (model, provider, dialect, team) is put right in the others that `status.alike`
+    finds too; those that this does not help stay. What was counted, what it cost and when it was is never carried over.
+    Raises AlreadyDecided, and StillRefused when the charge itself cannot be booked so.
     """
-    row, others = _locked(workspace, quarantined_id, alike=alike)
-    stay = mending.try_again([row, *others], changes, person=acting_user, now=timezone.now())
-    if row.pk in stay:
-        raise StillRefused(stay[row.pk].message)
+    carried = {name: value for name, value in changes.items() if name in status.CARRIED}
+    row = _locked(workspace, quarantined_id)
+    others = _at_once(status.alike(row)) if alike and carried else []
+    now = timezone.now()
+    refused = mending.try_again([row], changes, person=acting_user, now=now)
+    if refused:
+        raise StillRefused(refused[row.pk].message)
+    stay = mending.try_again(others, carried, person=acting_user, now=now)
     booked = 1 + len(others) - len(stay)
     facts = {"changed": sorted(changes), "booked": booked, "source": row.source, "was": row.reason}
+    if others:
+        facts["carried_over"] = sorted(carried)
     audit.record(workspace=workspace, actor=acting_user, verb="mended a quarantined charge", target=row, after=facts)
     return booked
 
 
-def _locked(workspace: Workspace, quarantined_id: int, *, alike: bool) -> tuple[Quarantined, list[Quarantined]]:
+def _locked(workspace: Workspace, quarantined_id: int) -> Quarantined:
     booking.take_turns(workspace.pk)
     row = workspace.quarantined.select_for_update().open().filter(pk=quarantined_id).first()
     if row is None:
         raise AlreadyDecided("Somebody has decided about this charge already.")
-    if not alike:
-        return row, []
-    others = workspace.quarantined.select_for_update().open().filter(source=row.source, reason=row.reason)
-    return row, list(others.exclude(pk=row.pk).order_by("pk")[: MOST_AT_ONCE - 1])
+    return row
+
+
+def _at_once(others: QuerySet[Quarantined]) -> list[Quarantined]:
+    return list(others.select_for_update().order_by("pk")[: MOST_AT_ONCE - 1])
 
 
 @transaction.atomic
@@ -86,7 +95,8 @@ def dismiss_quarantined(
     reason = reason.strip()
     if not reason:
         raise DomainError("Say why the charge does not belong in the books.")
-    row, others = _locked(workspace, quarantined_id, alike=alike)
+    row = _locked(workspace, quarantined_id)
+    others = _at_once(status.same_fault(row)) if alike else []
     now = timezone.now()
     ids = [row.pk, *(other.pk for other in others)]
     Quarantined.objects.filter(pk__in=ids).update(

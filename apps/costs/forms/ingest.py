@@ -45,7 +45,7 @@ class MendForm(forms.Form):
         required=False, label="Book these tokens in place of what was sent", help_text="Each token in one field only."
     )
 
-    def __init__(self, data: Any, *, row: Quarantined, zone: ZoneInfo) -> None:
+    def __init__(self, data: Any, *, row: Quarantined, zone: ZoneInfo, alike: int) -> None:
         self.zone = zone
         sent = {name: value for name, value in row.payload.items() if name in (*NAMES, "purpose", "version")}
         if row.at is not None:
@@ -57,8 +57,15 @@ class MendForm(forms.Form):
                 min_value=0, max_value=10**12, required=False, label=str(meter.label).capitalize()
             )
         self.fields["alike"] = forms.BooleanField(
-            required=False, label="Do the same for all others of this source with the same fault"
+            required=False,
+            label=f"Put the same names right in the {alike:,} other{'' if alike == 1 else 's'} with this fault",
+            help_text=(
+                "Carries over provider, model and team, where they were sent as here. Never the tokens, the cost or the "
+                "time: each charge keeps its own, and what they make wrong still waits."
+            ),
         )
+        if not alike:
+            del self.fields["alike"]
 
     def changes(self) -> dict[str, Any]:
         """Return what differs from what was sent, as fields of the item."""

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from apps.accounts.models import Workspace
 from apps.core import charts
 from apps.costs.models import IngestCount, Quarantined
 
 DAYS = 30
+# What the mending of one charge may put right in others: how things are called, never what was counted or when.
+CARRIED = ("provider", "model", "dialect", "team")
 COLUMNS = [
     {"label": "Day"},
     {"label": "Accepted", "numeric": True},
@@ -83,10 +85,20 @@ def reasons(workspace: Workspace, source: str) -> list[Reason]:
     return [Reason(code, count, example) for code, count, example in found]
 
 
-def alike(row: Quarantined) -> int:
-    """Return how many others of its source wait for the same reason."""
+def same_fault(row: Quarantined) -> QuerySet[Quarantined]:
+    """Return the others of its source that wait for the same reason."""
     rows = Quarantined.objects.open().filter(workspace=row.workspace_id, source=row.source, reason=row.reason)
-    return rows.exclude(pk=row.pk).count()
+    return rows.exclude(pk=row.pk)
+
+
+def alike(row: Quarantined) -> QuerySet[Quarantined]:
+    """Return those of the same fault that were sent with the same names too, so that one mapping mends them all."""
+    rows = same_fault(row)
+    for name in CARRIED:
+        sent = row.payload.get(name)
+        missing = Q(**{f"payload__{name}__isnull": True}) | Q(**{f"payload__{name}": None})
+        rows = rows.filter(missing if sent is None else Q(**{f"payload__{name}": sent}))
+    return rows
 
 
 def by_day(workspace: Workspace, source: str, today: date) -> tuple[charts.Figure, list[list[str]]]:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
 from apps.core.htmx import HttpRequest, page
-from apps.costs import books, chains, choices, exports, spend
+from apps.costs import books, chains, choices, exports, pricing, spend
 from apps.costs.filters import FLAG_LABELS, MOST_ADDED, ChargeFilter
 from apps.costs.models import Charge
 
@@ -28,12 +28,16 @@ def spend_charges(request: HttpRequest) -> HttpResponse:
     if before := request.GET.get("before"):
         charges = charges.older_than(_charge_id(before))
     rows = list(charges[: PAGE_SIZE + 1])
+    total = wanted.total(request.workspace, days)
+    # Corrections take calls away and add them, so that their number is not that of their calls.
+    if total and "corrections" in wanted.flags:
+        context["correction_rows"] = wanted.charges(request.workspace, days).count()
     context |= _conditions(request, wanted) | {
         "rows": rows[:PAGE_SIZE],
         "chains": chains.of_rows(request.workspace.pk, rows[:PAGE_SIZE]),
         "older": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
         "is_first": not before,
-        "total": wanted.total(request.workspace, days),
+        "total": total,
         "most_added": MOST_ADDED,
         "query": wanted.query(),
     }
@@ -76,6 +80,8 @@ def spend_charge(request: HttpRequest, pk: UUID) -> HttpResponse:
         "chain": chains.of_rows(request.workspace.pk, [charge]).get(pk),
         "reason": chains.reason_of(charge) if charge.corrects else "",
         "amounts": chains.amounts(charge),
+        "is_unpriced": charge.unpriced and charge.calls == 1,
+        "missing": pricing.missing(charge) if charge.unpriced and charge.calls == 1 else "",
         "may_view_trace": request.membership.may(Right.VIEW),
     }
     return page(request, "costs/spend_charge.html", context)

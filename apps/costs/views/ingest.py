@@ -55,7 +55,8 @@ def ingest_status(request: HttpRequest) -> HttpResponse:
 @requires(Right.APPROVE_PRICES)
 def ingest_mend(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(request.workspace.quarantined.select_related("decided_by"), pk=pk)
-    form = MendForm(request.POST or None, row=row, zone=request.workspace.zone)
+    alike = status.alike(row).count()
+    form = MendForm(request.POST or None, row=row, zone=request.workspace.zone, alike=alike)
     if request.method == "POST" and form.is_valid():
         try:
             booked = actions.mend_quarantined(
@@ -63,15 +64,15 @@ def ingest_mend(request: HttpRequest, pk: int) -> HttpResponse:
                 quarantined_id=row.pk,
                 changes=form.changes(),
                 acting_user=request.user,
-                alike=form.cleaned_data["alike"],
+                alike=form.cleaned_data.get("alike", False),
             )
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, f"{booked:,} {'charge is' if booked == 1 else 'charges are'} in the books.")
+            messages.success(request, _booked_words(booked, alike + 1 - booked))
             return redirect("ingest_status", workspace=request.workspace.slug)
     sent = {name: value for name, value in row.payload.items() if name != SENT_BY}
-    others = status.alike(row)
+    others = status.same_fault(row).count()
     context = {
         "row": row,
         "form": form,
@@ -82,6 +83,11 @@ def ingest_mend(request: HttpRequest, pk: int) -> HttpResponse:
         "is_open": row.state == Quarantined.State.OPEN,
     }
     return page(request, "costs/ingest_mend.html", context, status=422 if form.errors else 200)
+
+
+def _booked_words(booked: int, waiting: int = 0) -> str:
+    words = f"{booked:,} {'charge is' if booked == 1 else 'charges are'} in the books."
+    return f"{words} {waiting:,} alike still {'waits' if waiting == 1 else 'wait'}." if waiting > 0 else words
 
 
 @require_POST
@@ -156,7 +162,7 @@ def ingest_book(request: HttpRequest) -> HttpResponse:
     )
     cache.delete_many([place])
     booked = sum(outcome.became is Became.ACCEPTED for outcome in outcomes)
-    messages.success(request, f"{booked:,} {'charge is' if booked == 1 else 'charges are'} in the books.")
+    messages.success(request, _booked_words(booked))
     return redirect("ingest_status", workspace=request.workspace.slug)
 
 

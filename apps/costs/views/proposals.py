@@ -94,7 +94,8 @@ def proposal_approve(request: HttpRequest, found: PriceProposal) -> HttpResponse
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, f"{len(prices)} prices are in the list.")
+            words = "price is" if len(prices) == 1 else "prices are"
+            messages.success(request, f"{len(prices)} {words} in the list.")
             return _to(request, found)
     return _show(request, found, form, confirmed, chosen)
 

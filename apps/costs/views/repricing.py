@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
@@ -9,7 +11,7 @@ from apps.accounts.access import requires
 from apps.accounts.rights import Right
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
-from apps.costs import actions, price_lines, repricing_report
+from apps.costs import actions, price_lines, repricing_report, repricing_words
 from apps.costs import repricing as work
 from apps.costs.forms import RepricingForm
 from apps.costs.models import Repricing
@@ -49,7 +51,12 @@ def repricing_new(request: HttpRequest) -> HttpResponse:
                 form.add_error(None, error.message)
             else:
                 return redirect("repricing", workspace=request.workspace.slug, repricing_id=made.pk)
-    context = {"form": form, "preview": shown}
+    context: dict[str, Any] = {"form": form, "preview": shown}
+    if shown:
+        only_unpriced = form.cleaned_data["only_unpriced"]
+        context["headline"] = repricing_words.headline(
+            shown, only_unpriced=only_unpriced, currency=request.workspace.currency
+        )
     return page(request, "costs/repricing_new.html", context, status=422 if form.errors else 200)
 
 
@@ -76,6 +83,7 @@ def repricing(request: HttpRequest, repricing_id: int) -> HttpResponse:
         "difference": found.after_total - found.before_total,
         "days": days,
         "total": repricing_report.total_of(days, found.first),
+        "unpriced": None if is_active or not found.after_unpriced else repricing_report.still_unpriced(found),
         "may_price": request.membership.may(Right.APPROVE_PRICES),
     }
     return page(request, "costs/repricing.html", context, fragment="state")
