@@ -20,7 +20,7 @@ START_SECONDS = 180
 # What the test process has set up for itself must not leak into the desk.
 FOREIGN = (
     "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "GALLEY_VAR", "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL",
-    "CACHE_URL", "PUBLIC_URL", "ALLOWED_HOSTS", "OUTBOUND_ALLOW",
+    "CACHE_URL", "PUBLIC_URL", "STREAM_URL", "ALLOWED_HOSTS", "OUTBOUND_ALLOW",
 )  # fmt: skip
 
 

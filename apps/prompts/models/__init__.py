@@ -1,5 +1,6 @@
 from apps.prompts.models.changes import Approval, ChangeRequest, ChangeRequestItem, Check, Comment, Dossier
 from apps.prompts.models.deployments import Deployment, DeploymentArm, Environment
+from apps.prompts.models.input_sets import InputSet
 from apps.prompts.models.prompts import Draft, Prompt, Version
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Dossier",
     "Draft",
     "Environment",
+    "InputSet",
     "Prompt",
     "Version",
 ]
