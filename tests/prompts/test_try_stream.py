@@ -17,14 +17,7 @@ from apps.prompts import actions
 from apps.prompts.models import Version
 from tests import factories
 from tests.conftest import ClientOf
-from tests.llm.conftest import (  # noqa: F401  (fixtures)
-    connection,
-    fresh,
-    model,
-    priced,
-    provider,
-    set_provider,
-)
+from tests.llm.conftest import priced
 from tests.prompts.streaming import Listener, running_streams
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -46,7 +39,7 @@ def listen(
     model: Model,
     client_of: ClientOf,
     paula: User,
-    set_provider: Callable[..., None],  # noqa: F811
+    set_provider: Callable[..., None],
 ) -> Listen:
     def ask(**fields: Any) -> Listener:
         client = fields.pop("client", None) or client_of(paula)
@@ -56,7 +49,7 @@ def listen(
     return ask
 
 
-def faulty(model: Model, fault: str) -> str:  # noqa: F811
+def faulty(model: Model, fault: str) -> str:
     """Return a model that goes wrong as wished for."""
     return str(priced(factories.make_model(model.connection, f"{model.name}!{fault}")).pk)
 
@@ -76,7 +69,7 @@ def texts(events: list[tuple[str, dict[str, Any]]]) -> str:
     return "".join(data["text"] for name, data in events if name == "delta")
 
 
-def test_words_come_as_they_are_written(listen: Listen, set_provider: Callable[..., None]) -> None:  # noqa: F811
+def test_words_come_as_they_are_written(listen: Listen, set_provider: Callable[..., None]) -> None:
     set_provider(token_ms=20)
     heard = listen()
     events = heard.all()
@@ -114,13 +107,13 @@ def test_a_missing_value_is_named_and_nothing_is_asked(listen: Listen) -> None:
     assert not Call.objects.exists()
 
 
-def test_a_refused_key_is_said_in_words(listen: Listen, model: Model) -> None:  # noqa: F811
+def test_a_refused_key_is_said_in_words(listen: Listen, model: Model) -> None:
     name, data = listen(model=faulty(model, "401")).all()[-1]
     assert (name, "key" in data["text"].lower(), data["trace"]) == ("error", True, data["trace"])
     assert str(settled()[0].pk) in data["trace"]
 
 
-def test_what_breaks_in_the_middle_leaves_what_came_and_says_why(listen: Listen, model: Model) -> None:  # noqa: F811
+def test_what_breaks_in_the_middle_leaves_what_came_and_says_why(listen: Listen, model: Model) -> None:
     events = listen(model=faulty(model, "drop_stream")).all()
     assert texts(events)
     assert (events[-1][0], bool(events[-1][1]["text"])) == ("error", True)
@@ -128,7 +121,7 @@ def test_what_breaks_in_the_middle_leaves_what_came_and_says_why(listen: Listen,
     assert (call.state, call.body.text, Charge.objects.get().estimated) == ("failed", texts(events), True)
 
 
-def test_who_leaves_still_pays_exactly_what_was_said(listen: Listen, set_provider: Callable[..., None]) -> None:  # noqa: F811
+def test_who_leaves_still_pays_exactly_what_was_said(listen: Listen, set_provider: Callable[..., None]) -> None:
     set_provider(token_ms=15)
     heard = listen()
     for name, _ in heard:
@@ -139,7 +132,7 @@ def test_who_leaves_still_pays_exactly_what_was_said(listen: Listen, set_provide
     assert (Charge.objects.get().estimated, Charge.objects.get().cost > 0) == (False, True)
 
 
-def test_who_leaves_before_the_first_word_is_booked_too(listen: Listen, set_provider: Callable[..., None]) -> None:  # noqa: F811
+def test_who_leaves_before_the_first_word_is_booked_too(listen: Listen, set_provider: Callable[..., None]) -> None:
     set_provider(latency_ms=800)
     heard = listen(is_open=False)
     time.sleep(0.4)
@@ -156,7 +149,7 @@ def test_a_budget_that_is_full_refuses_in_words(listen: Listen, workspace: Works
     assert not Charge.objects.exists()
 
 
-def test_a_long_hostile_answer_arrives_as_it_is(listen: Listen, version: Version, paula: User, model: Model) -> None:  # noqa: F811
+def test_a_long_hostile_answer_arrives_as_it_is(listen: Listen, version: Version, paula: User, model: Model) -> None:
     message = "<script>alert(1)</script> & </textarea> \u2028 " * 300
     events = listen(**{"input-message": message}).all()
     assert events[-1][0] == "end"
@@ -176,7 +169,7 @@ def test_more_than_ten_times_is_ten(listen: Listen) -> None:
     assert len(settled(10)) == 10
 
 
-def test_who_leaves_a_spread_pays_for_what_was_asked(listen: Listen, set_provider: Callable[..., None]) -> None:  # noqa: F811
+def test_who_leaves_a_spread_pays_for_what_was_asked(listen: Listen, set_provider: Callable[..., None]) -> None:
     set_provider(token_ms=10)
     heard = listen(times="3")
     next(iter(heard))
@@ -210,7 +203,7 @@ def test_a_prompt_of_another_workspace_is_not_found(listen: Listen, stranger: Us
     assert mine.status == 404
 
 
-def test_many_streams_leave_no_connection_held(listen: Listen, set_provider: Callable[..., None]) -> None:  # noqa: F811
+def test_many_streams_leave_no_connection_held(listen: Listen, set_provider: Callable[..., None]) -> None:
     """Twenty answers at once through twelve connections: each is given back before the words come."""
     set_provider(token_ms=20)
     heard = [listen() for _ in range(20)]
