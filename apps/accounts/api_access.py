@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -66,10 +66,14 @@ def _credentials(scheme: str, credentials: str) -> tuple[str | None, str]:
     return public_id, secret
 
 
+def is_due_for_touch(key: ApiKey, now: datetime) -> bool:
+    return key.last_used_at is None or now - key.last_used_at > LAST_USED_GRAIN
+
+
 def _touch(key: ApiKey) -> None:
     """Remember the use, at most once a minute so that a busy key is not a busy row."""
     now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > LAST_USED_GRAIN:
+    if is_due_for_touch(key, now):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 

@@ -75,6 +75,7 @@ class Content(models.Model):
         FSTRING = "fstring", "f-string"
 
     messages = models.JSONField(default=list)
+    examples = models.JSONField(default=list, blank=True)
     format = models.CharField(max_length=10, choices=Format.choices, default=Format.MUSTACHE)
     variables = models.JSONField(default=list, blank=True)
     model_config = models.JSONField(default=dict, blank=True)
@@ -88,6 +89,7 @@ class Content(models.Model):
         """Return all that decides what a model is sent: what the content hash covers."""
         return {
             "messages": self.messages,
+            "examples": self.examples,
             "format": self.format,
             "variables": self.variables,
             "model_config": self.model_config,
