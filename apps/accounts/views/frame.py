@@ -22,6 +22,7 @@ FOR_ADMINS = (
     ("connection_list", "Connections", "plug-connected"),
     ("keeping", "What is kept", "archive"),
     ("environment_list", "Environments", "server-2"),
+    ("webhook_list", "Webhooks", "webhook"),
     ("audit_list", "Audit log", "history"),
 )
 

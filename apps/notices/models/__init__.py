@@ -1,0 +1,4 @@
+from apps.notices.models.notifications import MAIL_ATTEMPTS, Notification, is_own_path
+from apps.notices.models.webhooks import WebhookDelivery, WebhookEndpoint
+
+__all__ = ["MAIL_ATTEMPTS", "Notification", "WebhookDelivery", "WebhookEndpoint", "is_own_path"]
