@@ -2,9 +2,12 @@
 
 import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
+from django.core.management import call_command
 from django.utils import timezone
 
 from apps.accounts.models import AuditEvent
@@ -64,6 +67,25 @@ def test_after_a_new_secret_both_sign_for_a_day(workspace, olga, endpoint, recei
     headers, body = receiver.seen[-1]
     assert signing.holds(new, body, headers["X-Galley-Signature"], now)
     assert not signing.holds(old, body, headers["X-Galley-Signature"], now)
+
+
+def test_a_new_encryption_key_takes_over_the_secrets(workspace, olga, endpoint, receiver, settings):
+    secret = secrets.decrypt(bytes(endpoint.encrypted_secret))
+    newest = Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [newest, *settings.ENCRYPTION_KEYS]
+    call_command("reencrypt_keys", stdout=StringIO())
+    settings.ENCRYPTION_KEYS = [newest]
+    endpoint.refresh_from_db()
+    assert secrets.decrypt(bytes(endpoint.encrypted_secret)) == secret
+
+
+def test_a_message_whose_secret_cannot_be_opened_waits(workspace, endpoint, receiver, settings):
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    [delivery] = announce(workspace)
+    assert not delivering.deliver(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, receiver.seen) == (State.WAITING, [])
+    assert "ENCRYPTION_KEYS" in delivery.answer
 
 
 def test_only_what_was_asked_for_is_told(workspace, olga, receiver):

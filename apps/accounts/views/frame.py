@@ -10,6 +10,7 @@ from apps.core.htmx import HttpRequest, page
 
 FOR_ALL = (
     ("profile", "You", "user-circle"),
+    ("notice_preferences", "Notifications", "bell"),
     ("workspace_list", "Your workspaces", "switch-horizontal"),
 )
 FOR_ADMINS = (

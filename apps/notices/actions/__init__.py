@@ -1,4 +1,4 @@
-from apps.notices.actions.inbox import BadNotice, mark_all_read, mark_read, notify
+from apps.notices.actions.inbox import BadNotice, choose_mail, mark_all_read, mark_read, notify
 from apps.notices.actions.webhooks import (
     announce,
     create_webhook,
@@ -15,6 +15,7 @@ from apps.notices.actions.webhooks import (
 __all__ = [
     "BadNotice",
     "announce",
+    "choose_mail",
     "create_webhook",
     "forget_old_deliveries",
     "mark_all_read",
