@@ -1,6 +1,7 @@
 from apps.prompts.models.changes import Approval, ChangeRequest, ChangeRequestItem, Check, Comment, Dossier
 from apps.prompts.models.deployments import Deployment, DeploymentArm, Environment
 from apps.prompts.models.prompts import Draft, Prompt, Version
+from apps.prompts.models.references import VersionReference
 
 __all__ = [
     "Approval",
@@ -15,4 +16,5 @@ __all__ = [
     "Environment",
     "Prompt",
     "Version",
+    "VersionReference",
 ]

@@ -63,8 +63,11 @@ class Prompt(models.Model):
 class Content(models.Model):
     """What a draft and a version have in common: everything that decides what a model is sent.
 
-    `messages` is a list of {"role", "content"}; a text prompt has exactly one. `variables` is the contract: a list of
-    {"name", "type", "required", "default", "example", "description"}. `model_config` is {"model", "parameters"}.
+    `messages` is a list of {"role", "content"}; a text prompt has exactly one. In a chat prompt an item may also be
+    {"type": "placeholder", "name"}, where the caller passes messages of its own, and once {"type": "examples"}, where
+    `examples`, a list of {"input", "output"}, stand as messages of the user and the assistant. `variables` is the
+    contract: a list of {"name", "type", "required", "default", "example", "description"}. `model_config` is
+    {"model", "parameters"}, `tools` is what OpenAI calls tools.
     """
 
     class Format(models.TextChoices):
@@ -73,6 +76,7 @@ class Content(models.Model):
         FSTRING = "fstring", "f-string"
 
     messages = models.JSONField(default=list)
+    examples = models.JSONField(default=list, blank=True)
     format = models.CharField(max_length=10, choices=Format.choices, default=Format.MUSTACHE)
     variables = models.JSONField(default=list, blank=True)
     model_config = models.JSONField(default=dict, blank=True)
@@ -86,6 +90,7 @@ class Content(models.Model):
         """Return all that decides what a model is sent: what the content hash covers."""
         return {
             "messages": self.messages,
+            "examples": self.examples,
             "format": self.format,
             "variables": self.variables,
             "model_config": self.model_config,
