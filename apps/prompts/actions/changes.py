@@ -145,9 +145,9 @@ def _open(request: ChangeRequest, replaces: ChangeRequest | None, acting_user: U
     _compare_anew(request)
     _require_new(request, replaces)
     steps.move(request, State.OPEN)
+    _announce(request, acting_user)
     if replaces:
         _replace(request, replaces)
-    _announce(request, acting_user)
     request = steps.settle(request, by=acting_user)
     if request.environment.approvals_needed:
         steps.tell_reviewers(request)

@@ -100,8 +100,8 @@ def _require_other_eyes(request: ChangeRequest, reviewer: User) -> None:
 @transaction.atomic
 def settle_change_requests(*, requests: list[ChangeRequest]) -> None:
     """Derive anew where requests stand after something outside them changed: a policy, a membership, the time."""
-    for request in sorted(requests, key=lambda one: one.pk):
-        before = steps.locked(request)
+    # All locks first: the audit chain comes last.
+    for before in [steps.locked(request) for request in sorted(requests, key=lambda one: one.pk)]:
         after = steps.settle(before)
         if after.state != before.state:
             facts = {"state": after.state}
