@@ -138,6 +138,13 @@ class Deployment(models.Model):
         """Return the version with the most weight. Prefetch `arms__version`."""
         return max(self.arms.all(), key=lambda arm: (arm.weight, arm.pk)).version
 
+    @property
+    def who(self) -> str:
+        """Name who did it: a person, a key, or the desk itself. Select actor and actor_key."""
+        if self.actor_key:
+            return f"API key {self.actor_key}"
+        return str(self.actor) if self.actor else "Galley"
+
 
 class DeploymentArm(models.Model):
     """One version's share of a deployment, in percent of the traffic."""
