@@ -91,13 +91,15 @@ def _live_by_environment(requests: list[ChangeRequest]) -> dict[int, dict[int, D
 
 def loaded(requests: ChangeRequestQuerySet) -> ChangeRequestQuerySet:
     """Load what `policy.standing` and the pages read."""
-    return requests.select_related("environment", "author", "workspace").prefetch_related(
+    return requests.select_related("environment__workspace", "author", "workspace").prefetch_related(
         "items__version__prompt",
         "items__version__author",
         "items__prompt",
         Prefetch("items__base", Deployment.objects.prefetch_related("arms__version")),
         "approvals__reviewer",
         "checks",
+        "accepted_failures__accepted_by",
+        "spend_approvals__decided_by",
     )
 
 

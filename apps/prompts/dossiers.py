@@ -7,7 +7,7 @@ from apps.accounts.models import User
 from apps.core import canonical
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import diffs
+from apps.prompts import diffs, exceptions
 from apps.prompts.models import ChangeRequest, ChangeRequestItem
 from apps.prompts.policy import Standing
 
@@ -50,6 +50,7 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
             {"author": str(comment.author), "text": comment.text, "at": comment.at.isoformat()}
             for comment in request.comments.select_related("author").order_by("id")
         ],
+        **exceptions.of(request),
     }
 
 

@@ -1,3 +1,4 @@
+from apps.prompts.actions.bypass import close_follow_up, promote_in_emergency
 from apps.prompts.actions.changes import (
     comment_on_change_request,
     open_change_request,
@@ -7,8 +8,16 @@ from apps.prompts.actions.changes import (
     review_change_request,
     withdraw_change_request,
 )
+from apps.prompts.actions.checks import accept_failure, report_external_check
 from apps.prompts.actions.deployments import deploy, roll_back
-from apps.prompts.actions.environments import create_environments, update_policy
+from apps.prompts.actions.environments import (
+    create_environment,
+    create_environments,
+    delete_environment,
+    move_environment,
+    rename_environment,
+    update_policy,
+)
 from apps.prompts.actions.prompts import (
     archive_prompt,
     create_prompt,
@@ -19,17 +28,25 @@ from apps.prompts.actions.prompts import (
 )
 
 __all__ = [
+    "accept_failure",
     "archive_prompt",
+    "close_follow_up",
     "comment_on_change_request",
+    "create_environment",
     "create_environments",
     "create_prompt",
+    "delete_environment",
     "deploy",
     "discard_draft",
+    "move_environment",
     "open_change_request",
     "open_draft",
     "promote_change_request",
+    "promote_in_emergency",
+    "rename_environment",
     "replace_version",
     "report_check",
+    "report_external_check",
     "review_change_request",
     "roll_back",
     "save_draft",

@@ -7,13 +7,16 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.accounts import audit
+from apps.accounts.audit import Actor
 from apps.accounts.models import Membership, User, Workspace
 from apps.accounts.rights import Right
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices import actions as notices
 from apps.prompts import dossiers, policy, signals
+from apps.prompts.actions import gate
 from apps.prompts.actions.deployments import deploy, require_promotion
+from apps.prompts.actions.gate import NotReady
 from apps.prompts.links import change_request_url
 from apps.prompts.models import (
     Approval,
@@ -26,12 +29,6 @@ from apps.prompts.models import (
     Environment,
     Version,
 )
-
-
-class NotReady(DomainError):
-    """The environment asks for something that is missing; `details["blockers"]` lists it in sentences."""
-
-    code = "not-ready"
 
 
 @transaction.atomic
@@ -47,7 +44,7 @@ def open_change_request(
     if not title:
         raise DomainError("Give the request a title: what gets better?")
     # The environment's row is the lock for numbering and for the two questions below.
-    environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
+    environment = gate.take(environment)
     live = Deployment.objects.by_prompt(environment.pk, [prompt.pk]).get(prompt.pk)
     if live and live.version.pk == version.pk:
         raise DomainError(f"Version {version.number} is already live in {environment.name}.")
@@ -113,7 +110,7 @@ def replace_version(*, change_request: ChangeRequest, version: Version, acting_u
 
 
 @transaction.atomic
-def report_check(
+def report_check(  # noqa: PLR0913  a report's own fields
     *,
     change_request: ChangeRequest,
     name: str,
@@ -122,6 +119,7 @@ def report_check(
     evidence: dict[str, Any] | None = None,
     url: str = "",
     content_hash: str = "",
+    actor: Actor = None,
 ) -> Check | None:
     """Set the named status of a request, as a commit status. It binds to `content_hash`, by default the present one.
 
@@ -144,7 +142,7 @@ def report_check(
     # Progress of a running check is not an event; a change of its status is.
     if existing is None or existing.status != status:
         after = {"check": name, "status": status, "content_hash": check.content_hash}
-        audit.record(workspace=request.workspace, actor=None, verb="reported check", target=request, after=after)
+        audit.record(workspace=request.workspace, actor=actor, verb="reported check", target=request, after=after)
     return check
 
 
@@ -241,20 +239,24 @@ def withdraw_change_request(*, change_request: ChangeRequest, acting_user: User)
 
 
 @transaction.atomic
-def promote_change_request(*, change_request: ChangeRequest, acting_user: User, reason: str = "") -> list[Deployment]:
+def promote_change_request(
+    *, change_request: ChangeRequest, acting_user: User, reason: str = "", emergency: bool = False
+) -> list[Deployment]:
     """Put all that the request asks for live, all or nothing, and freeze the dossier.
 
     Raises NotAllowed without the right, NotReady with the list of what is missing, and Conflict when somebody
-    promoted something else in the same moment.
+    promoted something else in the same moment. `promote_in_emergency` goes round what is missing.
     """
+    gate.take(change_request.environment)
     request = _locked(change_request)
-    require_promotion(request.environment, acting_user)
+    if not emergency:
+        require_promotion(request.environment, acting_user)
     items = list(request.items.select_related("version__prompt", "prompt", "base").order_by("prompt_id"))
     live = Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in items])
     standing = policy.standing(request, live, policy.reviewers_of(request.workspace))
     if standing.conflicts:
         raise Conflict(standing.conflicts[0])
-    if standing.blockers:
+    if standing.blockers and not emergency:
         raise NotReady(" ".join(standing.blockers), blockers=standing.blockers)
     deployments = [
         deploy(
@@ -264,6 +266,7 @@ def promote_change_request(*, change_request: ChangeRequest, acting_user: User, 
             reason=reason,
             replaces=live.get(item.prompt_id),
             change_request=request,
+            emergency=emergency,
         )
         for item in items
     ]

@@ -1,8 +1,10 @@
 from apps.prompts.models.changes import Approval, ChangeRequest, ChangeRequestItem, Check, Comment, Dossier
 from apps.prompts.models.deployments import Deployment, DeploymentArm, Environment
+from apps.prompts.models.exceptions import AcceptedFailure, FollowUp, SpendApproval
 from apps.prompts.models.prompts import Draft, Prompt, Version
 
 __all__ = [
+    "AcceptedFailure",
     "Approval",
     "ChangeRequest",
     "ChangeRequestItem",
@@ -13,6 +15,8 @@ __all__ = [
     "Dossier",
     "Draft",
     "Environment",
+    "FollowUp",
     "Prompt",
+    "SpendApproval",
     "Version",
 ]

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
-from apps.core import append_only
+from apps.core import append_only, canonical
 from apps.prompts.models.deployments import Deployment, Environment
 from apps.prompts.models.prompts import Prompt, Version
 
@@ -124,6 +124,11 @@ class Check(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.get_status_display()}"
+
+    @property
+    def report_hash(self) -> str:
+        """Return the identity of what was reported: what somebody accepts is this report and no later one."""
+        return canonical.sha256([self.name, self.status, self.summary, self.evidence, self.url, self.content_hash])
 
 
 class Comment(models.Model):
