@@ -36,11 +36,20 @@ app.autodiscover_tasks(related_name="beat")
 app.conf.beat_schedule = {
     "wake-runs": {"task": "apps.experiments.beat.wake_runs", "schedule": 5.0, "options": {"expires": 10}},
     "wake-notices": {"task": "apps.notices.beat.send_waiting_mail", "schedule": 30.0, "options": {"expires": 30}},
+    "wake-webhooks": {"task": "apps.notices.beat.send_waiting_webhooks", "schedule": 15.0, "options": {"expires": 15}},
+    "tell-failing-webhooks": {
+        "task": "apps.notices.beat.tell_failing_webhooks",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "forget-old-webhooks": {"task": "apps.notices.beat.forget_old_webhooks", "schedule": crontab(hour=4, minute=11)},
     "wake-invitations": {
         "task": "apps.accounts.beat.send_waiting_invitations",
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "promote-due": {"task": "apps.prompts.beat.promote_due", "schedule": 10.0, "options": {"expires": 20}},
+    "settle-requests": {"task": "apps.prompts.beat.settle_requests", "schedule": 300.0, "options": {"expires": 300}},
     "sum-hours": {"task": "apps.llm.beat.sum_hours", "schedule": 60.0, "options": {"expires": 60}},
     "probe-lanes": {"task": "apps.llm.beat.probe_lanes", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-texts": {"task": "apps.llm.beat.sweep_texts", "schedule": 600.0, "options": {"expires": 300}},

@@ -15,6 +15,7 @@ class Right(models.TextChoices):
     VIEW_SPEND = "view_spend", "see what it costs"
     MANAGE_BUDGETS = "manage_budgets", "set budgets and approve forecasts"
     APPROVE_PRICES = "approve_prices", "approve price lists"
+    BYPASS = "bypass", "put a version live in an emergency, without approvals and checks"
     ADMIN = "admin", "manage members, keys, connections and settings"
 
 
@@ -26,6 +27,7 @@ class Role(models.TextChoices):
     ANNOTATOR = "annotator", "Annotator"
     QUEUE_MANAGER = "queue_manager", "Queue manager"
     FINANCE = "finance", "Finance"
+    ON_CALL = "on_call", "On call"
     ADMIN = "admin", "Admin"
 
 
@@ -37,6 +39,7 @@ RIGHTS_OF: dict[str, frozenset[Right]] = {
     Role.ANNOTATOR: frozenset({Right.RATE}),
     Role.QUEUE_MANAGER: frozenset({Right.VIEW, Right.MANAGE_QUEUES}),
     Role.FINANCE: frozenset({Right.VIEW_SPEND, Right.MANAGE_BUDGETS, Right.APPROVE_PRICES}),
+    Role.ON_CALL: frozenset({Right.VIEW, Right.BYPASS}),
     Role.ADMIN: frozenset(Right),
 }
 
@@ -48,6 +51,7 @@ ROLE_HELP: dict[str, str] = {
     Role.ANNOTATOR: "Rates answers, and sees nothing else.",
     Role.QUEUE_MANAGER: "Sets up rating queues and reads their results.",
     Role.FINANCE: "Sees spend, sets budgets and approves prices. Never sees prompt text.",
+    Role.ON_CALL: "Beside a publisher's rights: promotes in an emergency without approvals, with a reason; everybody is told.",
     Role.ADMIN: "May do everything, in every environment.",
 }
 
@@ -58,7 +62,10 @@ def rights_of(roles: list[str]) -> frozenset[Right]:
 
 
 class Scope(models.TextChoices):
-    """What an API key may do; `prompts:promote:<environment>` is spelled per environment."""
+    """What an API key may do; `prompts:promote:<environment>` is spelled per environment.
+
+    `prompts:read:<environment>` may stand for `prompts:read` where a key should see what is live there and nothing else.
+    """
 
     PROMPTS_READ = "prompts:read", "fetch prompts"
     PROMPTS_DRAFT = "prompts:draft", "write drafts and versions"
@@ -71,6 +78,7 @@ class Scope(models.TextChoices):
 
 
 PROMOTE_PREFIX = "prompts:promote:"
+READ_PREFIX = "prompts:read:"
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -80,12 +88,14 @@ def is_environment(name: str) -> bool:
 
 
 def is_scope(value: str) -> bool:
-    prefix, environment = value[: len(PROMOTE_PREFIX)], value[len(PROMOTE_PREFIX) :]
-    return value in Scope.values or (prefix == PROMOTE_PREFIX and is_environment(environment))
+    prefix, _, environment = value.rpartition(":")
+    return value in Scope.values or (f"{prefix}:" in (PROMOTE_PREFIX, READ_PREFIX) and is_environment(environment))
 
 
 def words_of(scope: str) -> str:
     """Return what a scope lets a key do, in words."""
     if scope.startswith(PROMOTE_PREFIX):
         return f"put versions live in {scope.removeprefix(PROMOTE_PREFIX)}"
+    if scope.startswith(READ_PREFIX):
+        return f"fetch what is live in {scope.removeprefix(READ_PREFIX)}"
     return Scope(scope).label if scope in Scope.values else scope

@@ -10,7 +10,7 @@ from apps.core import text
 from apps.core.errors import DomainError
 from apps.llm.models import Model
 from apps.llm.models.catalogue import ModelQuerySet
-from apps.prompts import boards, inputs, variables
+from apps.prompts import boards, contents, inputs
 from apps.prompts.models import Draft, Prompt, Version
 from apps.prompts.variables import Variable
 
@@ -44,10 +44,8 @@ class Source:
 
     @property
     def contract(self) -> list[Variable]:
-        """Return what the content must be given. Raises TemplateError and ContractError for an unfinished draft."""
-        if isinstance(self.content, Version):
-            return list(self.content.variables)
-        return variables.declared(self.content.messages, self.content.format, self.content.variables)
+        """Return what the content must be given, by whatever it takes in now. Raises DomainError for an unfinished draft."""
+        return contents.contract_of(self.content)
 
 
 @dataclass(frozen=True)

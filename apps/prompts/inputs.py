@@ -11,12 +11,10 @@ from apps.core import text
 from apps.core.errors import DomainError
 from apps.prompts import variables
 from apps.prompts.templates import as_text
-from apps.prompts.variables import Values, Variable
+from apps.prompts.variables import MESSAGES, Values, Variable
 
 MAX_BYTES = 512 * text.KILOBYTE
 MAX_MESSAGES = 50
-ROLES = ("user", "assistant", "system")
-MESSAGES = "messages"
 LONG = ("list", "object")
 
 
@@ -89,7 +87,7 @@ def examples(contract: list[Variable]) -> Values:
 
 
 def read(post: QueryDict, contract: list[Variable]) -> Values:
-    """Return the values that were typed; an empty field is no value, so that a default can stand in.
+    """Return the values that were typed; an empty field is no value, so that a default can stand in; no messages are a list too.
 
     What is no number, no yes or no and no JSON stays text, which the contract then refuses by name.
     Raises OutOfBounds for more than a try may hold.
@@ -97,8 +95,9 @@ def read(post: QueryDict, contract: list[Variable]) -> Values:
     found: Values = {}
     for variable in contract:
         name, kind = variable["name"], variable["type"]
-        value = _read_messages(post, name) if kind == MESSAGES else _read_text(post, name, kind)
-        if value not in ("", []):
+        if kind == MESSAGES:
+            found[name] = _read_messages(post, name)
+        elif (value := _read_text(post, name, kind)) != "":
             found[name] = value
     return clean(found)
 

@@ -54,10 +54,11 @@ def prepare(prompt: Prompt, column: Column, values: Values, membership: Membersh
     """
     source = columns.find(prompt, membership.user, column.key)
     model = columns.model_for(source, column.model_id)
-    taken = inputs.fitted(source.contract, values)
+    contract = source.contract
+    taken = inputs.fitted(contract, values)
     content, config = source.content, source.content.model_config or {}
     if source.version is None:
-        content.variables = source.contract
+        content.variables = contract  # what stands in the text counts, whether its author has described it or not
     request = CompletionRequest(
         model=model,
         messages=rendering.messages_of(content, taken),
