@@ -41,6 +41,11 @@ app.conf.beat_schedule = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "refresh-forecasts": {
+        "task": "apps.prompts.beat.refresh_forecasts",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "sum-hours": {"task": "apps.llm.beat.sum_hours", "schedule": 60.0, "options": {"expires": 60}},
     "probe-lanes": {"task": "apps.llm.beat.probe_lanes", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-texts": {"task": "apps.llm.beat.sweep_texts", "schedule": 600.0, "options": {"expires": 300}},

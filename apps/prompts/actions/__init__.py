@@ -26,6 +26,7 @@ from apps.prompts.actions.prompts import (
     save_draft,
     save_version,
 )
+from apps.prompts.actions.spending import decide_spend, refresh_spend_check
 
 __all__ = [
     "accept_failure",
@@ -35,6 +36,7 @@ __all__ = [
     "create_environment",
     "create_environments",
     "create_prompt",
+    "decide_spend",
     "delete_environment",
     "deploy",
     "discard_draft",
@@ -43,6 +45,7 @@ __all__ = [
     "open_draft",
     "promote_change_request",
     "promote_in_emergency",
+    "refresh_spend_check",
     "rename_environment",
     "replace_version",
     "report_check",

@@ -11,31 +11,60 @@ from apps.prompts.views.changes import (
 )
 from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
 from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
-from apps.prompts.views.environments import environment_edit, environment_list
+from apps.prompts.views.environments import (
+    environment_delete,
+    environment_edit,
+    environment_list,
+    environment_move,
+    environment_preview,
+    environment_rename,
+)
+from apps.prompts.views.exceptions import (
+    change_request_exceptions,
+    check_accept,
+    follow_up_close,
+    follow_up_list,
+    promote_in_emergency,
+    spend_refresh,
+)
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.spending import spend_approval, spend_approval_list, spend_decide
 from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
 
 __all__ = [
     "change_request_comment",
     "change_request_detail",
     "change_request_dossier",
+    "change_request_exceptions",
     "change_request_list",
     "change_request_new",
     "change_request_promote",
     "change_request_replace",
     "change_request_review",
     "change_request_withdraw",
+    "check_accept",
     "deployment_list",
     "draft_discard",
     "draft_edit",
     "draft_save",
+    "environment_delete",
     "environment_edit",
     "environment_list",
+    "environment_move",
+    "environment_preview",
+    "environment_rename",
+    "follow_up_close",
+    "follow_up_list",
+    "promote_in_emergency",
     "prompt_archive",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
     "prompt_use",
+    "spend_approval",
+    "spend_approval_list",
+    "spend_decide",
+    "spend_refresh",
     "version_compare",
     "version_deploy",
     "version_detail",
