@@ -11,6 +11,7 @@ ROOMS: list[URLPattern | URLResolver] = [
     path("prompts/", include("apps.prompts.urls")),
     path("experiments/", include("apps.experiments.urls")),
     path("reviews/", include("apps.reviews.urls")),
+    path("spend/", include("apps.prompts.spend_urls")),
     path("spend/", include("apps.costs.urls")),
     path("models/", include("apps.llm.urls")),
     path("settings/", include("apps.notices.settings_urls")),
@@ -19,6 +20,7 @@ ROOMS: list[URLPattern | URLResolver] = [
 ]
 
 API: list[URLPattern | URLResolver] = [
+    path("", include("apps.prompts.change_api")),
     path("", include("apps.prompts.api")),
     path("", include("apps.llm.api")),
     path("", include("apps.costs.api")),

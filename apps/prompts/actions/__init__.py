@@ -38,6 +38,7 @@ from apps.prompts.actions.prompts import (
     save_version,
 )
 from apps.prompts.actions.reviewing import report_check, review_change_request, settle_change_requests
+from apps.prompts.actions.spending import decide_spend, refresh_spend_check
 
 __all__ = [
     "Anchor",
@@ -50,6 +51,7 @@ __all__ = [
     "create_environment",
     "create_environments",
     "create_prompt",
+    "decide_spend",
     "delete_environment",
     "delete_input_set",
     "deploy",
@@ -63,6 +65,7 @@ __all__ = [
     "promote_in_emergency",
     "promote_scheduled",
     "rebase_change_request",
+    "refresh_spend_check",
     "remove_from_change_request",
     "rename_environment",
     "rename_input_set",
