@@ -26,6 +26,7 @@ urlpatterns = [
     path("environments/", views.environment_list, name="environment_list"),
     path("environments/<slug:name>/", views.environment_edit, name="environment_edit"),
     path("<int:prompt_id>/", views.prompt_detail, name="prompt_detail"),
+    path("<int:prompt_id>/taken-in-by/", views.prompt_blast, name="prompt_blast"),
     path("<int:prompt_id>/use/", views.prompt_use, name="prompt_use"),
     path("<int:prompt_id>/archive/", views.prompt_archive, name="prompt_archive"),
     path("<int:prompt_id>/draft/", views.draft_edit, name="draft_edit"),

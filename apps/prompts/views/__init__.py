@@ -1,3 +1,4 @@
+from apps.prompts.views.blast import prompt_blast
 from apps.prompts.views.changes import (
     change_request_collect,
     change_request_detail,
@@ -54,6 +55,7 @@ __all__ = [
     "environment_list",
     "history_page",
     "prompt_archive",
+    "prompt_blast",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
