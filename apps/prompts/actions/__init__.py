@@ -21,6 +21,7 @@ from apps.prompts.actions.environments import (
     rename_environment,
     update_policy,
 )
+from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
 from apps.prompts.actions.promoting import (
     cancel_schedule,
     promote_change_request,
@@ -50,6 +51,7 @@ __all__ = [
     "create_environments",
     "create_prompt",
     "delete_environment",
+    "delete_input_set",
     "deploy",
     "discard_draft",
     "edit_change_request",
@@ -63,6 +65,7 @@ __all__ = [
     "rebase_change_request",
     "remove_from_change_request",
     "rename_environment",
+    "rename_input_set",
     "replace_version",
     "report_check",
     "report_external_check",
@@ -70,6 +73,7 @@ __all__ = [
     "review_change_request",
     "roll_back",
     "save_draft",
+    "save_input_set",
     "save_version",
     "schedule_promotion",
     "settle_change_requests",

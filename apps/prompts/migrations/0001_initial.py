@@ -507,6 +507,21 @@ class Migration(migrations.Migration):
             model_name='changerequestitem',
             constraint=models.UniqueConstraint(fields=('change_request', 'prompt'), name='change_request_prompt_once'),
         ),
+        migrations.CreateModel(
+            name='InputSet',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=80)),
+                ('values', models.JSONField(default=dict)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='input_sets', to='prompts.prompt')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('prompt', 'name'), name='input_set_name_once')],
+            },
+        ),
         migrations.AddConstraint(
             model_name='versionreference',
             constraint=models.UniqueConstraint(fields=('version', 'child', 'number', 'label'), name='version_reference_once', nulls_distinct=False),

@@ -24,7 +24,9 @@ from apps.prompts.views.discussions import change_request_comment, comment_edit,
 from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.history import history_page
+from apps.prompts.views.input_sets import input_set_delete, input_set_rename, input_set_save
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.tries import prompt_try, prompt_try_diff, prompt_try_stream
 from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
 
 __all__ = [
@@ -54,11 +56,17 @@ __all__ = [
     "environment_edit",
     "environment_list",
     "history_page",
+    "input_set_delete",
+    "input_set_rename",
+    "input_set_save",
     "prompt_archive",
     "prompt_blast",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
+    "prompt_try",
+    "prompt_try_diff",
+    "prompt_try_stream",
     "prompt_use",
     "version_compare",
     "version_deploy",
