@@ -36,6 +36,7 @@ urlpatterns = [
     path("environments/<slug:name>/move/", views.environment_move, name="environment_move"),
     path("environments/<slug:name>/delete/", views.environment_delete, name="environment_delete"),
     path("<int:prompt_id>/", views.prompt_detail, name="prompt_detail"),
+    path("<int:prompt_id>/taken-in-by/", views.prompt_blast, name="prompt_blast"),
     path("<int:prompt_id>/use/", views.prompt_use, name="prompt_use"),
     path("<int:prompt_id>/archive/", views.prompt_archive, name="prompt_archive"),
     path("<int:prompt_id>/draft/", views.draft_edit, name="draft_edit"),

@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('position', models.PositiveSmallIntegerField()),
                 ('role', models.CharField(choices=[('candidate', 'Candidate'), ('baseline', 'Baseline')], max_length=10)),
+                ('taken_in', models.JSONField(default=dict)),
                 ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='run_arms', to='llm.model')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='arms', to='experiments.run')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='run_arms', to='prompts.version')),

@@ -9,13 +9,8 @@ from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import composition, contents
+from apps.prompts import composition, contents, starters
 from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
-
-FIRST_MESSAGES = [
-    {"role": "system", "content": "You are …\n\nAnswer in …"},
-    {"role": "user", "content": "{{input}}"},
-]
 
 
 class NothingChanged(DomainError):
@@ -32,13 +27,20 @@ def create_prompt(
     kind: str = Prompt.Kind.CHAT,
     description: str = "",
     tags: list[str] | None = None,
+    starter: str = "",
     acting_user: User,
 ) -> Prompt:
-    """Create an empty prompt owned by its author. Raises DomainError for a name that is bad or taken."""
+    """Create a prompt owned by its author, empty or with the draft of a starter, which then says its kind.
+
+    Raises DomainError for a name that is bad or taken, and for a starter that there is not.
+    """
+    pattern = starters.find(starter)
+    if starter and pattern is None:
+        raise DomainError(f"There is no starter called {starter[:40]}.")
     prompt = Prompt(
         workspace=workspace,
         name=contents.clean_name(name),
-        kind=kind,
+        kind=pattern.kind if pattern else kind,
         description=text.clean(description, field="The description", max_bytes=1_000).strip()[:300],
         owner=acting_user,
         tags=sorted({tag.strip()[:40] for tag in tags or [] if tag.strip()}),
@@ -48,6 +50,8 @@ def create_prompt(
             prompt.save(force_insert=True)
     except IntegrityError:
         raise DomainError(f"There is already a prompt called {prompt.name}.") from None
+    if pattern:
+        Draft.objects.create(prompt=prompt, author=acting_user, **pattern.content())
     audit.record(workspace=workspace, actor=acting_user, verb="created", target=prompt)
     return prompt
 
@@ -80,7 +84,8 @@ def open_draft(*, prompt: Prompt, acting_user: User, start_from: Version | None 
 
 
 def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
-    return FIRST_MESSAGES if prompt.kind == Prompt.Kind.CHAT else FIRST_MESSAGES[1:]
+    pattern = starters.BLANK if prompt.kind == Prompt.Kind.CHAT else starters.TEXT
+    return pattern.messages
 
 
 @transaction.atomic

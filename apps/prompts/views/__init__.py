@@ -1,3 +1,4 @@
+from apps.prompts.views.blast import prompt_blast
 from apps.prompts.views.changes import (
     change_request_collect,
     change_request_detail,
@@ -84,6 +85,7 @@ __all__ = [
     "input_set_save",
     "promote_in_emergency",
     "prompt_archive",
+    "prompt_blast",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
