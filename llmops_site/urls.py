@@ -46,6 +46,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include([route for route in allauth_urls.urlpatterns if route.name in ENTRANCE])),
     path("w/<slug:workspace>/", include(ROOMS)),
     path("api/v1/", include(API)),
+    # Where SDKs of Langfuse ask when their base address is ours.
+    path("api/public/", include("apps.prompts.api.langfuse")),
     # Where exporters of OpenTelemetry send when their base address is ours.
     path("v1/traces", TracesView.as_view(), name="otlp_traces"),
 ]

@@ -16,6 +16,7 @@ VERSIONS = {
     "promoted": "version",
     "rolled back": "to version",
     "proposed": "version",
+    "moved label": "to version",
     "updated": "to version",
 }
 

@@ -30,7 +30,7 @@ def all_live(workspace_id: int, asked: Asked) -> tuple[list[Served], list[dict[s
     assert asked.environment is not None  # noqa: S101  a whole environment is asked for by its name
     rows = delivery.live_rows(workspace_id, asked.environment, asked.sticky)
     if not rows and not Environment.objects.filter(workspace=workspace_id, name=asked.environment).exists():
-        raise _no_environment(workspace_id, asked.environment)
+        raise no_environment(workspace_id, asked.environment)
     served, broken = [], []
     for row in rows:
         try:
@@ -95,12 +95,16 @@ def why_not(workspace_id: int, name: str, asked: Asked) -> Unknown:
     if prompt.archived_at:
         return Unknown("archived", f"{name} is archived, so it is not delivered any more.")
     if asked.version is not None:
-        newest = prompt.versions.order_by("-number").values_list("number", flat=True).first()
-        known = f"It has versions 1 to {newest}." if newest else "It has no version yet."
-        return Unknown("unknown-version", f"{name} has no version {asked.version}. {known}")
+        return no_version(prompt, asked.version)
     if asked.label is not None:
         return _no_label(prompt, asked.label)
     return _not_live(workspace_id, name, asked.environment or "")
+
+
+def no_version(prompt: Prompt, number: int) -> Unknown:
+    newest = prompt.versions.order_by("-number").values_list("number", flat=True).first()
+    known = f"It has versions 1 to {newest}." if newest else "It has no version yet."
+    return Unknown("unknown-version", f"{prompt.name} has no version {number}. {known}")
 
 
 def _no_label(prompt: Prompt, label: str) -> Unknown:
@@ -112,9 +116,9 @@ def _no_label(prompt: Prompt, label: str) -> Unknown:
 def _not_live(workspace_id: int, name: str, environment: str) -> Unknown:
     if Environment.objects.filter(workspace=workspace_id, name=environment).exists():
         return Unknown("nothing-live", f"Nothing of {name} is live in {environment}.")
-    return _no_environment(workspace_id, environment)
+    return no_environment(workspace_id, environment)
 
 
-def _no_environment(workspace_id: int, environment: str) -> Unknown:
+def no_environment(workspace_id: int, environment: str) -> Unknown:
     names = list(Environment.objects.filter(workspace=workspace_id).ranked().values_list("name", flat=True))
     return Unknown("unknown-environment", f"There is no environment called {environment}. Known: {', '.join(names)}.")

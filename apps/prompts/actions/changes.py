@@ -7,7 +7,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.accounts import audit
-from apps.accounts.models import Membership, User, Workspace
+from apps.accounts.models import ApiKey, Membership, User, Workspace
 from apps.accounts.rights import Right
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
@@ -36,7 +36,13 @@ class NotReady(DomainError):
 
 @transaction.atomic
 def open_change_request(
-    *, version: Version, environment: Environment, title: str, why: str = "", acting_user: User
+    *,
+    version: Version,
+    environment: Environment,
+    title: str,
+    why: str = "",
+    acting_user: User,
+    acting_key: ApiKey | None = None,
 ) -> ChangeRequest:
     """Ask for a version to go live, against what is live there now.
 
@@ -63,12 +69,14 @@ def open_change_request(
         title=title,
         why=text.clean(why, field="The reason", max_bytes=20_000).strip(),
         author=acting_user,
+        author_key=acting_key,
     )
     ChangeRequestItem.objects.create(change_request=request, prompt=prompt, version=version, base=live)
     signals.change_request_opened.send(sender=ChangeRequest, change_request=request, acting_user=acting_user)
     _tell_reviewers(request)
     after = {"version": version.number, "environment": environment.name, "content_hash": version.content_hash}
-    audit.record(workspace=request.workspace, actor=acting_user, verb="proposed", target=request, after=after)
+    actor = acting_key or acting_user
+    audit.record(workspace=request.workspace, actor=actor, verb="proposed", target=request, after=after)
     return request
 
 
