@@ -5,10 +5,8 @@ from typing import Any
 import jsonschema
 
 from apps.core.errors import DomainError
-from apps.prompts import contents
+from apps.prompts import contents, items
 from apps.prompts.models import Prompt
-
-PLACEHOLDER = "placeholder"
 
 
 def content_from(kind: str, prompt: Any, config: Any) -> dict[str, Any]:
@@ -30,30 +28,12 @@ def _messages_from(kind: str, prompt: Any) -> list[Any]:
         return [{"role": "user", "content": prompt}]
     if not isinstance(prompt, list):
         raise DomainError("The prompt of type chat must be a list of messages.")
-    return [_item_from(item) for item in prompt]
+    return prompt
 
 
-def _item_from(item: Any) -> Any:
-    if isinstance(item, dict) and item.get("type") == PLACEHOLDER:
-        return {"type": PLACEHOLDER, "name": item.get("name")}
-    return {name: item.get(name) for name in ("role", "content")} if isinstance(item, dict) else item
-
-
-def prompt_to(kind: str, messages: list[dict[str, Any]], examples: list[dict[str, str]]) -> Any:
+def prompt_to(kind: str, messages: list[items.Item], examples: list[dict[str, str]]) -> Any:
     """Return a text, or messages and placeholders. Examples are pairs of messages there: they have no other shape."""
-    if kind == Prompt.Kind.TEXT:
-        return messages[0]["content"]
-    found: list[dict[str, Any]] = []
-    for item in messages:
-        if item.get("type") == "examples":
-            found += [
-                {"role": role, "content": row[side]}
-                for row in examples
-                for role, side in (("user", "input"), ("assistant", "output"))
-            ]
-        else:
-            found.append(item)
-    return found
+    return messages[0]["content"] if kind == Prompt.Kind.TEXT else items.expanded(messages, examples)
 
 
 def split_config(config: Any) -> tuple[dict[str, Any], list[Any], Any]:
@@ -92,21 +72,11 @@ def joined_config(model_config: dict[str, Any], tools: list[Any], schema: Any) -
 
 
 def _are_tools(tools: Any) -> bool:
-    """Tell whether these are functions in the shape that our versions hold."""
-    return isinstance(tools, list) and bool(tools) and all(_is_tool(tool) for tool in tools)
-
-
-def _is_tool(tool: Any) -> bool:
-    if not isinstance(tool, dict) or tool.keys() != {"type", "function"} or tool["type"] != "function":
+    """Tell whether our versions would hold exactly these."""
+    try:
+        return bool(tools) and contents.clean_tools(tools) == tools
+    except DomainError:
         return False
-    function = tool["function"]
-    return (
-        isinstance(function, dict)
-        and function.keys() == {"name", "description", "parameters"}
-        and isinstance(function["name"], str)
-        and isinstance(function["description"], str)
-        and _is_schema(function["parameters"])
-    )
 
 
 def _is_schema(schema: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Max, Q
 
 from apps.accounts.models import Workspace
-from apps.prompts import delivery, langfuse, serving
+from apps.prompts import composition, delivery, langfuse, serving
 from apps.prompts.delivery import LATEST, Asked, Row
 from apps.prompts.models import Deployment, Environment, Label, Prompt, Version
 from apps.prompts.models.prompts import PromptQuerySet
@@ -24,10 +24,10 @@ def place_of(workspace_id: int, label: str, *, resolve: bool) -> Asked:
 def shown(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
     """Return a version as the API's answer: references spliced in unless `resolve` is off."""
     version = Version.objects.select_related("prompt__workspace", "author").get(pk=row["version_id"])
-    messages, graph = row["messages"], None
+    messages, examples, graph = row["messages"], row["examples"], None
     if asked.resolve:
-        resolved = serving.resolved_of(row, workspace_id, asked.environment)
-        messages, graph = resolved.messages, _graph(version, resolved.references)
+        resolved = serving.resolved_of(row, workspace_id)
+        messages, examples, graph = resolved.messages, resolved.examples, _graph(version, resolved.used)
     labels = labels_of([version.prompt_id])[version.prompt_id].get(version.number, [])
     at = _time(version.created_at)
     return {
@@ -35,7 +35,7 @@ def shown(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
         "name": version.prompt.name,
         "version": version.number,
         "type": version.prompt.kind,
-        "prompt": langfuse.prompt_to(version.prompt.kind, messages, row["examples"]),
+        "prompt": langfuse.prompt_to(version.prompt.kind, messages, examples),
         "config": langfuse.joined_config(row["model_config"], row["tools"], row["output_schema"]),
         "labels": labels,
         "tags": version.prompt.tags,
@@ -58,22 +58,15 @@ def version_shown(version: Version) -> dict[str, Any]:
     return shown(row, workspace_id, asked)
 
 
-def _graph(version: Version, references: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return which versions were spliced in; null without any."""
-    if not references:
+def _graph(version: Version, used: list[composition.Used]) -> dict[str, Any] | None:
+    """Return which versions were taken in; null without any."""
+    if not used:
         return None
-    name, workspace = version.prompt.name, version.prompt.workspace_id
-    wanted = Q()
-    for one in references:
-        wanted |= Q(prompt__name=one["name"], number=one["version"])
-    known = Version.objects.filter(wanted, prompt__workspace=workspace).values_list("prompt__name", "number", "pk")
-    ids = {(child, number): str(pk) for child, number, pk in known}
-    children = [
-        {"name": one["name"], "version": one["version"], "id": ids.get((one["name"], one["version"]), "")}
-        for one in references
-    ]
-    root = {"name": name, "version": version.number, "id": str(version.pk)}
-    return {"root": root, "dependencies": {str(version.pk): children}}
+    root, *children = (
+        {"name": one.prompt.name, "version": one.number, "id": str(one.pk)}
+        for one in (version, *(one.version for one in used))
+    )
+    return {"root": root, "dependencies": {root["id"]: children}}
 
 
 def labels_of(prompts: Iterable[int]) -> dict[int, dict[int, list[str]]]:

@@ -9,7 +9,7 @@ from apps.accounts import audit
 from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import contents
+from apps.prompts import composition, contents
 from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
 
 FIRST_MESSAGES = [
@@ -80,6 +80,9 @@ def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
         raise DomainError("A change request for this prompt is waiting. Withdraw it first.")
     if prompt.deployments.exists():
         raise DomainError("This prompt is or was live, so programs may fetch it. It stays in the lists.")
+    if parents := composition.parents_of(prompt):
+        names = ", ".join(dict.fromkeys(parent.prompt.name for parent in parents))
+        raise DomainError(f"Other prompts take this one in: {names}. Change them first.")
     Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now())
     audit.record(workspace=prompt.workspace, actor=acting_user, verb="archived", target=prompt)
 
@@ -105,7 +108,8 @@ def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
 def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_user: User) -> Draft:
     """Keep what the author typed, finished or not, and return the draft with its new revision.
 
-    `content` has messages, format, variables and model_config, and may have output_schema (None takes it away).
+    `content` has messages, format, variables and model_config, and may have examples, tools and output_schema (None
+    takes it away). What it has not stays as it is.
     Raises Conflict when another tab saved in between, and DomainError for what cannot be stored at all.
     """
     contents.check_format(content["format"])
@@ -120,6 +124,8 @@ def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_u
         model_config=contents.clean_model_config(
             {"config": draft.model_config.get("config"), **content["model_config"]}
         ),
+        examples=contents.clean_examples(content.get("examples", draft.examples)),
+        tools=contents.clean_tools(content.get("tools", draft.tools)),
         output_schema=schema,
         revision=revision + 1,
         updated_at=timezone.now(),
@@ -166,6 +172,8 @@ def _numbered(draft: Draft, message: str, *, author: User | None, key: ApiKey | 
     # The prompt's row is the counter's lock: two versions saved at once get different numbers.
     locked = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace")
     prompt = locked.get(pk=draft.prompt_id)
+    if composition.has_references(draft):
+        composition.lock(prompt.workspace_id)
     content = contents.finished(draft)
     newest = prompt.versions.order_by("-number").first()
     identity = contents.content_hash(content)
@@ -181,4 +189,5 @@ def _numbered(draft: Draft, message: str, *, author: User | None, key: ApiKey | 
         **content,
     )
     version.save(force_insert=True)
+    composition.record(version)
     return version

@@ -32,6 +32,8 @@ def save_key_draft(*, prompt: Prompt, content: dict[str, Any], acting_key: ApiKe
     fields = {
         **content,
         "messages": contents.clean_messages(content["messages"], kind=prompt.kind),
+        "examples": contents.clean_examples(content.get("examples", [])),
+        "tools": contents.clean_tools(content.get("tools", [])),
         "variables": text.clean_tree(content.get("variables", []), field="A variable"),
         "model_config": contents.clean_model_config(content.get("model_config")),
         "updated_at": timezone.now(),

@@ -65,8 +65,11 @@ class Prompt(models.Model):
 class Content(models.Model):
     """What a draft and a version have in common: everything that decides what a model is sent.
 
-    `messages` is a list of {"role", "content"}; a text prompt has exactly one. `variables` is the contract: a list of
-    {"name", "type", "required", "default", "example", "description"}. `model_config` is {"model", "parameters"}.
+    `messages` is a list of {"role", "content"}; a text prompt has exactly one. In a chat prompt an item may also be
+    {"type": "placeholder", "name"}, where the caller passes messages of its own, and once {"type": "examples"}, where
+    `examples`, a list of {"input", "output"}, stand as messages of the user and the assistant. `variables` is the
+    contract: a list of {"name", "type", "required", "default", "example", "description"}. `model_config` is
+    {"model", "parameters"}, `tools` is what OpenAI calls tools.
     """
 
     class Format(models.TextChoices):
