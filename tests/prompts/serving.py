@@ -28,7 +28,9 @@ def web(**environment: str) -> Iterator[str]:
     port = ports.next_free("127.0.0.1", 8350)
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--blocking-threads", "4", "--no-ws", "--log-level", "warning", "llmops_site.wsgi:application"]
-    variables = {"DATABASE_URL": database_url(), "DATABASE_POOL": "4", "LOG_LEVEL": "ERROR", **environment}
+    # What was fetched is written down at the end only: a test that empties its tables should meet nobody.
+    variables = {"DJANGO_SETTINGS_MODULE": "llmops_site.settings", "FETCHES_WRITTEN_EVERY": "3600"}
+    variables |= {"DATABASE_URL": database_url(), "DATABASE_POOL": "4", "LOG_LEVEL": "ERROR", **environment}
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
     try:
         _wait(f"http://127.0.0.1:{port}/healthz")
