@@ -73,7 +73,9 @@ def test_a_prompt_may_be_called_like_a_word_of_the_api(
     assert get(secret, "/video/render?environment=dev").json()["name"] == "video/render"
 
 
-def test_a_label_is_fetched_and_latest_is_the_newest(secret: str, version: Version, better: Version, paula: User) -> None:
+def test_a_label_is_fetched_and_latest_is_the_newest(
+    secret: str, version: Version, better: Version, paula: User
+) -> None:
     actions.move_label(version=version, name="stable", actor=paula)
     found = [get(secret, f"/support/reply?label={label}").json()["version"] for label in ("stable", "latest")]
     assert found == [1, 2]

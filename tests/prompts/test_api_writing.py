@@ -35,7 +35,11 @@ def test_a_prompt_and_its_first_version_are_made(writer: str, workspace: Workspa
     saved = call(writer, "post", "/shop/hello/versions", BODY)
     assert (made.status_code, saved.status_code) == (201, 201)
     version = Version.objects.get(prompt__name="shop/hello")
-    assert ([v["name"] for v in version.variables], version.author, version.author_key.name) == (["name"], paula, "sync")
+    assert ([v["name"] for v in version.variables], version.author, version.author_key.name) == (
+        ["name"],
+        paula,
+        "sync",
+    )
     assert version.prompt.owner == paula
 
 
@@ -63,7 +67,10 @@ BAD = {
     "unknown format": {**BODY, "format": "erb"},
     "unknown parameter": {**BODY, "parameters": {"heat": 3}},
     "bad tool": {**BODY, "tools": [{"type": "function"}]},
-    "reference to nothing": {**BODY, "messages": [{"role": "user", "content": "@@@langfusePrompt:name=x|version=1@@@"}]},
+    "reference to nothing": {
+        **BODY,
+        "messages": [{"role": "user", "content": "@@@langfusePrompt:name=x|version=1@@@"}],
+    },
 }
 
 
@@ -121,13 +128,11 @@ def test_a_change_request_is_opened_for_who_made_the_key(
 def test_nobody_approves_what_their_own_key_asked_for(
     workspace: Workspace, environments: Environments, olga: User, prompt: Prompt, ravi: User
 ) -> None:
-    mine, secret = key(workspace, "prompts:propose", "prompts:draft", created_by=ravi)
+    _, secret = key(workspace, "prompts:propose", "prompts:draft", created_by=ravi)
     call(secret, "post", "/support/reply/versions", BODY)
     call(secret, "post", "/support/reply/change-requests", {"version": 1, "environment": "production", "title": "Mine"})
     with pytest.raises(NotAllowed):
-        actions.review_change_request(
-            change_request=ChangeRequest.objects.get(), decision="approve", acting_user=ravi
-        )
+        actions.review_change_request(change_request=ChangeRequest.objects.get(), decision="approve", acting_user=ravi)
 
 
 def test_a_key_whose_maker_is_gone_asks_for_nothing(
@@ -201,9 +206,7 @@ def test_each_write_takes_its_own_scope(
     assert call("sk-gly-none", method, path, {}).status_code == 401
 
 
-def test_nothing_of_another_workspace_is_written(
-    version: Version, environments: Environments
-) -> None:
+def test_nothing_of_another_workspace_is_written(version: Version, environments: Environments) -> None:
     other = factories.make_workspace("elsewhere")
     _, secret = key(other, "prompts:draft", "prompts:propose", "prompts:promote:dev")
     for method, path, _ in WRITES[1:]:

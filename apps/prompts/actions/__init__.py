@@ -1,15 +1,34 @@
+from apps.prompts.actions.bypass import close_follow_up, promote_in_emergency
 from apps.prompts.actions.changes import (
-    comment_on_change_request,
+    add_to_change_request,
+    edit_change_request,
     open_change_request,
-    promote_change_request,
+    rebase_change_request,
+    remove_from_change_request,
     replace_version,
-    report_check,
-    review_change_request,
+    start_change_request,
+    submit_change_request,
     withdraw_change_request,
 )
+from apps.prompts.actions.checks import accept_failure, report_external_check
+from apps.prompts.actions.comments import Anchor, comment_on_change_request, edit_comment, resolve_comment
 from apps.prompts.actions.deployments import deploy, roll_back
-from apps.prompts.actions.environments import create_environments, update_policy
+from apps.prompts.actions.environments import (
+    create_environment,
+    create_environments,
+    delete_environment,
+    move_environment,
+    rename_environment,
+    update_policy,
+)
 from apps.prompts.actions.labels import move_label, remove_label
+from apps.prompts.actions.promoting import (
+    cancel_schedule,
+    promote_change_request,
+    promote_scheduled,
+    schedule_promotion,
+    undo_release,
+)
 from apps.prompts.actions.prompts import (
     archive_prompt,
     create_prompt,
@@ -19,30 +38,53 @@ from apps.prompts.actions.prompts import (
     save_version,
 )
 from apps.prompts.actions.publishing import person_behind, point_at, publish, publish_version, save_key_draft
+from apps.prompts.actions.reviewing import report_check, review_change_request, settle_change_requests
 
 __all__ = [
+    "Anchor",
+    "accept_failure",
+    "add_to_change_request",
     "archive_prompt",
+    "cancel_schedule",
+    "close_follow_up",
     "comment_on_change_request",
+    "create_environment",
     "create_environments",
     "create_prompt",
+    "delete_environment",
     "deploy",
     "discard_draft",
+    "edit_change_request",
+    "edit_comment",
+    "move_environment",
     "move_label",
     "open_change_request",
     "open_draft",
     "person_behind",
     "point_at",
     "promote_change_request",
+    "promote_in_emergency",
+    "promote_scheduled",
     "publish",
     "publish_version",
+    "rebase_change_request",
+    "remove_from_change_request",
     "remove_label",
+    "rename_environment",
     "replace_version",
     "report_check",
+    "report_external_check",
+    "resolve_comment",
     "review_change_request",
     "roll_back",
     "save_draft",
     "save_key_draft",
     "save_version",
+    "schedule_promotion",
+    "settle_change_requests",
+    "start_change_request",
+    "submit_change_request",
+    "undo_release",
     "update_policy",
     "withdraw_change_request",
 ]

@@ -10,7 +10,9 @@ from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import text
 from apps.core.errors import DomainError, NotAllowed
 from apps.prompts import contents
-from apps.prompts.actions.deployments import NeedsChangeRequest, deploy, require_promotion
+from apps.prompts.actions import steps
+from apps.prompts.actions.deployments import deploy
+from apps.prompts.actions.gate import NeedsChangeRequest, require_promotion
 from apps.prompts.actions.labels import clean_label, move_label
 from apps.prompts.actions.prompts import NothingChanged, clean_tags, new_prompt, number_version
 from apps.prompts.links import proposal_url
@@ -119,8 +121,12 @@ def environments_among(
     acting_key: ApiKey,
     version: Version | None = None,
 ) -> dict[str, Environment]:
-    """Return the environments among labels, by name. Raises NotAllowed or NeedsChangeRequest for what may not move."""
-    places = {place.name: place for place in workspace.environments.filter(name__in=labels).ranked()}
+    """Return the environments among labels, by name and locked.
+
+    Raises NotAllowed or NeedsChangeRequest for what may not move.
+    """
+    found = workspace.environments.filter(name__in=labels).ranked()
+    places = {place.name: steps.take(place, [prompt.pk] if prompt else []) for place in found}
     for name, place in places.items():
         where = proposal_url(workspace, prompt, version)
         if place.is_guarded:
