@@ -242,6 +242,7 @@ def test_answers_weigh_only_so_much() -> None:
 
 
 def test_counting_never_holds_a_fetch_up(monkeypatch: pytest.MonkeyPatch, key: Any, live: Deployment) -> None:
+    running.forget()
     monkeypatch.setattr(running, "MOST", 3)
     for number in range(10):
         running.note(key[0].pk, Fetched(((live.prompt_id, f"place-{number}", live.version.pk, live.pk),)))

@@ -23,7 +23,9 @@ from apps.prompts.views.discussions import change_request_comment, comment_edit,
 from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.history import history_page
+from apps.prompts.views.labels import label_list, label_move, label_remove
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.running import prompt_running
 from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
 
 __all__ = [
@@ -53,10 +55,14 @@ __all__ = [
     "environment_edit",
     "environment_list",
     "history_page",
+    "label_list",
+    "label_move",
+    "label_remove",
     "prompt_archive",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
+    "prompt_running",
     "prompt_use",
     "version_compare",
     "version_deploy",
