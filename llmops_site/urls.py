@@ -51,6 +51,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Served by the process for streams, where one runs: see `STREAM_URL`.
     path("stream/w/<slug:workspace>/", include("apps.prompts.stream_urls")),
     path("api/v1/", include(API)),
+    # Where SDKs of Langfuse ask when their base address is ours.
+    path("api/public/", include("apps.prompts.api.langfuse")),
     # Where exporters of OpenTelemetry send when their base address is ours.
     path("v1/traces", TracesView.as_view(), name="otlp_traces"),
 ]

@@ -40,7 +40,9 @@ from apps.prompts.views.exceptions import (
 )
 from apps.prompts.views.history import history_page
 from apps.prompts.views.input_sets import input_set_delete, input_set_rename, input_set_save
+from apps.prompts.views.labels import label_list, label_move, label_remove
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.running import prompt_running
 from apps.prompts.views.spending import spend_approval, spend_approval_list, spend_decide
 from apps.prompts.views.tries import prompt_try, prompt_try_diff, prompt_try_stream
 from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
@@ -83,12 +85,16 @@ __all__ = [
     "input_set_delete",
     "input_set_rename",
     "input_set_save",
+    "label_list",
+    "label_move",
+    "label_remove",
     "promote_in_emergency",
     "prompt_archive",
     "prompt_blast",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
+    "prompt_running",
     "prompt_try",
     "prompt_try_diff",
     "prompt_try_stream",
