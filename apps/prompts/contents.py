@@ -1,6 +1,7 @@
 """What a prompt may hold: checked when it is written, hashed when it becomes a version."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import jsonschema
@@ -14,6 +15,7 @@ from apps.prompts.templates import FORMATS, Message
 ROLES = ("system", "user", "assistant")
 MAX_MESSAGES = 100
 NAME_LIMIT = 255
+MAX_TAGS = 20
 RESERVED_NAMES = frozenset({"new", "metrics", "prompt-detail"})
 PARAMETER_RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
@@ -36,6 +38,18 @@ def clean_name(name: str) -> str:
     if "|" in name or "\n" in name or any(not part.strip() for part in name.split("/")):
         raise DomainError("A name may use / for folders, without | and without an empty folder.")
     return name
+
+
+def clean_description(description: str) -> str:
+    return text.clean(description, field="The description", max_bytes=1_200).strip()[:300]
+
+
+def clean_tags(tags: Iterable[str]) -> list[str]:
+    """Return the tags as they are kept: trimmed, once each, in order. Raises DomainError for over 20."""
+    found = sorted({text.clean(tag, field="A tag", max_bytes=1_000).strip()[:40] for tag in tags} - {""})
+    if len(found) > MAX_TAGS:
+        raise DomainError(f"A prompt has at most {MAX_TAGS} tags.")
+    return found
 
 
 def clean_messages(messages: Any, *, kind: str) -> list[Message]:

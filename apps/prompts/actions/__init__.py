@@ -9,8 +9,8 @@ from apps.prompts.actions.changes import (
 )
 from apps.prompts.actions.deployments import deploy, roll_back
 from apps.prompts.actions.environments import create_environments, update_policy
+from apps.prompts.actions.library import archive_prompt, restore_version, unarchive_prompt, update_prompt
 from apps.prompts.actions.prompts import (
-    archive_prompt,
     create_prompt,
     discard_draft,
     open_draft,
@@ -30,10 +30,13 @@ __all__ = [
     "promote_change_request",
     "replace_version",
     "report_check",
+    "restore_version",
     "review_change_request",
     "roll_back",
     "save_draft",
     "save_version",
+    "unarchive_prompt",
     "update_policy",
+    "update_prompt",
     "withdraw_change_request",
 ]

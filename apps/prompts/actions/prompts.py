@@ -10,7 +10,7 @@ from apps.accounts.models import User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
 from apps.prompts import contents
-from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
+from apps.prompts.models import Draft, Prompt, Version
 
 FIRST_MESSAGES = [
     {"role": "system", "content": "You are …\n\nAnswer in …"},
@@ -39,9 +39,9 @@ def create_prompt(
         workspace=workspace,
         name=contents.clean_name(name),
         kind=kind,
-        description=text.clean(description, field="The description", max_bytes=1_000).strip()[:300],
+        description=contents.clean_description(description),
         owner=acting_user,
-        tags=sorted({tag.strip()[:40] for tag in tags or [] if tag.strip()}),
+        tags=contents.clean_tags(tags or []),
     )
     try:
         with transaction.atomic():
@@ -50,17 +50,6 @@ def create_prompt(
         raise DomainError(f"There is already a prompt called {prompt.name}.") from None
     audit.record(workspace=workspace, actor=acting_user, verb="created", target=prompt)
     return prompt
-
-
-@transaction.atomic
-def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
-    """Take a prompt out of the lists. Raises DomainError while a change request waits or it is live somewhere."""
-    if prompt.change_request_items.filter(change_request__state__in=ChangeRequest.WAITING).exists():
-        raise DomainError("A change request for this prompt is waiting. Withdraw it first.")
-    if prompt.deployments.exists():
-        raise DomainError("This prompt is or was live, so programs may fetch it. It stays in the lists.")
-    Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now())
-    audit.record(workspace=prompt.workspace, actor=acting_user, verb="archived", target=prompt)
 
 
 @transaction.atomic

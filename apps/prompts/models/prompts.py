@@ -111,6 +111,10 @@ class Draft(Content):
 
 
 class VersionQuerySet(models.QuerySet["Version"]):
+    def for_rows(self) -> Self:
+        """Leave the texts out: a row says a number, a message and who saved it."""
+        return self.defer("messages", "variables", "model_config", "output_schema", "tools")
+
     def newest_first(self) -> Self:
         return self.order_by("-number")
 

@@ -9,11 +9,12 @@ from apps.prompts.views.changes import (
     change_request_review,
     change_request_withdraw,
 )
+from apps.prompts.views.comparing import version_compare
 from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
 from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
-from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
+from apps.prompts.views.versions import version_detail, version_list, version_restore
 
 __all__ = [
     "change_request_comment",
