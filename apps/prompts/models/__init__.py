@@ -1,5 +1,8 @@
 from apps.prompts.models.changes import Approval, ChangeRequest, ChangeRequestItem, Check, Comment, Dossier
 from apps.prompts.models.deployments import Deployment, DeploymentArm, Environment
+from apps.prompts.models.epochs import DeliveryEpoch
+from apps.prompts.models.fetches import Fetch
+from apps.prompts.models.labels import Label
 from apps.prompts.models.prompts import Draft, Prompt, Version
 
 __all__ = [
@@ -8,11 +11,14 @@ __all__ = [
     "ChangeRequestItem",
     "Check",
     "Comment",
+    "DeliveryEpoch",
     "Deployment",
     "DeploymentArm",
     "Dossier",
     "Draft",
     "Environment",
+    "Fetch",
+    "Label",
     "Prompt",
     "Version",
 ]

@@ -3,7 +3,7 @@ from typing import Self
 from django.db import models
 from django.utils import timezone
 
-from apps.accounts.models import User, Workspace
+from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import append_only
 from apps.prompts.models.deployments import Deployment, Environment
 from apps.prompts.models.prompts import Prompt, Version
@@ -36,6 +36,8 @@ class ChangeRequest(models.Model):
     why = models.TextField(blank=True)
     state = models.CharField(max_length=20, choices=State.choices, default=State.OPEN)
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    # Set when a program asked: the author is then the person who made its key, and answers for it.
+    author_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
 

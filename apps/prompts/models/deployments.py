@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import append_only
+from apps.prompts.models.epochs import moves_delivery
 from apps.prompts.models.prompts import Prompt, Version
 
 
@@ -37,6 +38,7 @@ class Environment(models.Model):
             models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_once"),
             models.UniqueConstraint(fields=["workspace", "rank"], name="environment_rank_once"),
         ]
+        triggers = [moves_delivery("changed.workspace_id")]
 
     def __str__(self) -> str:
         return self.name
@@ -123,7 +125,10 @@ class Deployment(models.Model):
                 fields=["prompt", "environment", "previous"], nulls_distinct=False, name="deployment_follows_once"
             )
         ]
-        triggers = append_only.TRIGGERS
+        triggers = [
+            *append_only.TRIGGERS,
+            moves_delivery("SELECT workspace_id FROM prompts_environment WHERE id = changed.environment_id"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.prompt.name} in {self.environment.name}"
