@@ -36,6 +36,13 @@ app.autodiscover_tasks(related_name="beat")
 app.conf.beat_schedule = {
     "wake-runs": {"task": "apps.experiments.beat.wake_runs", "schedule": 5.0, "options": {"expires": 10}},
     "wake-notices": {"task": "apps.notices.beat.send_waiting_mail", "schedule": 30.0, "options": {"expires": 30}},
+    "wake-webhooks": {"task": "apps.notices.beat.send_waiting_webhooks", "schedule": 15.0, "options": {"expires": 15}},
+    "tell-failing-webhooks": {
+        "task": "apps.notices.beat.tell_failing_webhooks",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "forget-old-webhooks": {"task": "apps.notices.beat.forget_old_webhooks", "schedule": crontab(hour=4, minute=11)},
     "wake-invitations": {
         "task": "apps.accounts.beat.send_waiting_invitations",
         "schedule": 30.0,

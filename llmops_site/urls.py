@@ -13,6 +13,7 @@ ROOMS: list[URLPattern | URLResolver] = [
     path("reviews/", include("apps.reviews.urls")),
     path("spend/", include("apps.costs.urls")),
     path("models/", include("apps.llm.urls")),
+    path("settings/", include("apps.notices.settings_urls")),
     path("settings/", include("apps.accounts.urls")),
     path("inbox/", include("apps.notices.urls")),
 ]

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from apps.core import outgoing
 from apps.core.errors import DomainError
+from apps.core.transport import AnswerTooLarge
 from apps.llm.dialects import reading
 from apps.llm.errors import ErrorKind, ProviderError
-from apps.llm.transport import AnswerTooLarge
 
 STATUS_ERRORS = (openai.APIStatusError, anthropic.APIStatusError)
 NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)

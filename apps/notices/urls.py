@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.notices import views
+from apps.notices.views import inbox as views
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),

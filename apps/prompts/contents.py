@@ -1,19 +1,28 @@
 """What a prompt may hold: checked when it is written, hashed when it becomes a version."""
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import jsonschema
 
 from apps.core import canonical, text
 from apps.core.errors import DomainError
-from apps.prompts import variables
+from apps.prompts import composition, items, variables
 from apps.prompts.models import Draft, Prompt
-from apps.prompts.templates import FORMATS, Message
+from apps.prompts.models.prompts import Content
+from apps.prompts.templates import FORMATS
 
 ROLES = ("system", "user", "assistant")
 MAX_MESSAGES = 100
+MAX_EXAMPLES = 200
+MAX_TOOLS = 64
+MAX_SCHEMA_BYTES = 256 * text.KILOBYTE
+PLACEHOLDER_NAME = re.compile(r"[^\W\d]\w{0,99}")
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_LIMIT = 255
 MAX_TAGS = 20
 RESERVED_NAMES = frozenset({"new", "metrics", "prompt-detail"})
@@ -52,7 +61,7 @@ def clean_tags(tags: Iterable[str]) -> list[str]:
     return found
 
 
-def clean_messages(messages: Any, *, kind: str) -> list[Message]:
+def clean_messages(messages: Any, *, kind: str) -> list[items.Item]:
     """Return the messages as they will be stored; the text itself is kept exactly.
 
     Raises DomainError for a wrong shape, an unknown role, and a text over 1 MB.
@@ -61,14 +70,79 @@ def clean_messages(messages: Any, *, kind: str) -> list[Message]:
         raise DomainError(f"A prompt has 1 to {MAX_MESSAGES} messages.")
     if kind == Prompt.Kind.TEXT and len(messages) != 1:
         raise DomainError("A text prompt is one text. Make a chat prompt for several messages.")
-    cleaned = [_clean_message(number, message) for number, message in enumerate(messages, 1)]
-    size = sum(len(message["content"].encode()) for message in cleaned)
+    cleaned = [_clean_item(number, item, kind) for number, item in enumerate(messages, 1)]
+    if sum(items.is_examples(item) for item in cleaned) > 1:
+        raise DomainError("The examples stand in one place only.")
+    names = items.placeholders(cleaned)
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DomainError(f"The placeholder {twice} stands there twice. Give one of them another name.")
+    size = sum(len(words.encode()) for words in items.texts(cleaned))
     if size > text.MEGABYTE:
         raise DomainError(f"The messages are {size / text.MEGABYTE:.1f} MB together; at most 1 MB fits.")
     return cleaned
 
 
-def _clean_message(number: int, message: Any) -> Message:
+def _clean_item(number: int, item: Any, kind: str) -> items.Item:
+    if not isinstance(item, dict) or item.get("type") in (None, "chatmessage", "message"):
+        return _clean_message(number, item)
+    if kind == Prompt.Kind.TEXT:
+        raise DomainError("A text prompt is one text, without placeholders and examples of their own.")
+    if items.is_examples(item):
+        return {"type": items.EXAMPLES}
+    if not items.is_placeholder(item):
+        raise DomainError(f"Message {number} is of a kind that Galley does not know.")
+    name = item.get("name")
+    if not isinstance(name, str) or not PLACEHOLDER_NAME.fullmatch(name):
+        raise DomainError(f"The placeholder in place {number} needs a name: letters, digits and _, a letter first.")
+    return {"type": items.PLACEHOLDER, "name": unicodedata.normalize("NFC", name)}
+
+
+def clean_examples(examples: Any) -> list[dict[str, str]]:
+    """Return the few-shot rows as {"input", "output"}. Raises DomainError for a wrong shape, over 200 or over 1 MB."""
+    if not isinstance(examples, list) or len(examples) > MAX_EXAMPLES:
+        raise DomainError(f"A prompt has up to {MAX_EXAMPLES} examples.")
+    cleaned = [_clean_example(number, example) for number, example in enumerate(examples, 1)]
+    size = sum(len(words.encode()) for example in cleaned for words in example.values())
+    if size > text.MEGABYTE:
+        raise DomainError(f"The examples are {size / text.MEGABYTE:.1f} MB together; at most 1 MB fits.")
+    return cleaned
+
+
+def _clean_example(number: int, example: Any) -> dict[str, str]:
+    sides = ("input", "output")
+    if not isinstance(example, dict) or any(not isinstance(example.get(side), str) for side in sides):
+        raise DomainError(f"Example {number} needs an input and an output.")
+    return {side: text.clean(example[side], field=f"Example {number}") for side in sides}
+
+
+def clean_tools(tools: Any) -> list[dict[str, Any]]:
+    """Return the tools in OpenAI's shape. Raises DomainError naming the tool that a provider would refuse."""
+    if not isinstance(tools, list) or len(tools) > MAX_TOOLS:
+        raise DomainError(f"A prompt has up to {MAX_TOOLS} tools, as a list.")
+    cleaned = [_clean_tool(number, tool) for number, tool in enumerate(tools, 1)]
+    names = [tool["function"]["name"] for tool in cleaned]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DomainError(f"There are two tools called {twice}.")
+    if len(canonical.dumps(cleaned)) > MAX_SCHEMA_BYTES:
+        raise DomainError("The tools are over 256 kB together.")
+    return cleaned
+
+
+def _clean_tool(number: int, tool: Any) -> dict[str, Any]:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or tool.get("type", "function") != "function":
+        raise DomainError(f'Tool {number} must look like {{"type": "function", "function": {{"name": …}}}}.')
+    name = function.get("name")
+    if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
+        raise DomainError(f"Tool {number} needs a name of up to 64 letters, digits, _ and -.")
+    try:
+        check_schema(function.get("parameters"))
+    except DomainError as error:
+        raise DomainError(f"The parameters of the tool {name}: {error.message}") from None
+    return {"type": "function", "function": text.clean_tree(function, field=f"The tool {name}")}
+
+
+def _clean_message(number: int, message: Any) -> items.Item:
     if not isinstance(message, dict) or not isinstance(message.get("content"), str):
         raise DomainError(f"Message {number} has no text.")
     if message.get("role") not in ROLES:
@@ -107,19 +181,25 @@ def check_schema(schema: Any) -> None:
 
 
 def finished(draft: Draft) -> dict[str, Any]:
-    """Return the draft's content as a version will hold it, its contract completed from the text.
+    """Return the draft's content as a version will hold it, its contract completed from the text and what it takes in.
 
-    Raises DomainError (TemplateError, ContractError) for a text that could not be filled.
+    Raises DomainError (TemplateError, ContractError, BadReference) for a text that could not be filled.
     """
-    messages = clean_messages(draft.messages, kind=draft.prompt.kind)
-    if not any(message["content"].strip() for message in messages):
+    cleaned = copy(draft)
+    cleaned.messages = clean_messages(draft.messages, kind=draft.prompt.kind)
+    cleaned.examples = clean_examples(draft.examples)
+    if not any(words.strip() for words in items.texts(cleaned.messages)) and not items.placeholders(cleaned.messages):
         raise DomainError("The prompt is empty. Write something before you save a version.")
     check_schema(draft.output_schema)
-    return {
-        "messages": messages,
-        "format": draft.format,
-        "variables": variables.declared(messages, draft.format, draft.variables),
-        "model_config": clean_model_config(draft.model_config),
-        "output_schema": draft.output_schema,
-        "tools": draft.tools,
-    }
+    cleaned.tools = clean_tools(draft.tools)
+    cleaned.model_config = clean_model_config(draft.model_config)
+    cleaned.variables = contract_of(cleaned)
+    return cleaned.content()
+
+
+def contract_of(content: Content) -> list[variables.Variable]:
+    """Return the contract found in a draft's or version's text, completed by what is known and by what it takes in."""
+    if composition.has_references(content):
+        workspace_id = content.prompt.workspace_id  # type: ignore[attr-defined]
+        return composition.resolve(content, workspace_id=workspace_id).variables
+    return variables.declared(content.messages, content.format, content.variables, content.examples)

@@ -109,7 +109,7 @@ def _status(before: Item | None, after: Item | None, *, moved: bool = False) -> 
 
 
 def _examples_of(content: Content | None) -> list[Item]:
-    return list(getattr(content, "examples", None) or [])
+    return content.examples if content else []
 
 
 def _examples(old: list[Item], new: list[Item]) -> list[ExampleDiff]:

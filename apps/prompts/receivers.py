@@ -8,8 +8,9 @@ from apps.accounts.models import User, Workspace
 from apps.accounts.signals import workspace_created
 from apps.costs.ingest.names import KnownPrompt
 from apps.costs.signals import prompts_named
-from apps.prompts import actions
-from apps.prompts.models import Prompt, Version
+from apps.prompts import actions, announcing
+from apps.prompts.models import ChangeRequest, Deployment, Prompt, Version
+from apps.prompts.signals import change_request_closed, change_request_opened, version_deployed
 
 
 @receiver(workspace_created)
@@ -32,3 +33,19 @@ def name_prompts(workspace_id: int, wanted: set[str | int], **_: Any) -> dict[st
     for pk, name in prompts.items():
         found[pk] = found[name] = KnownPrompt(pk, name, versions[pk])
     return found
+
+
+@receiver(version_deployed)
+def announce_deployment(deployment: Deployment, **_: Any) -> None:
+    """Tell systems and people that what is live has changed."""
+    announcing.deployed(deployment)
+
+
+@receiver(change_request_opened)
+def announce_opened_request(change_request: ChangeRequest, **_: Any) -> None:
+    announcing.request_opened(change_request)
+
+
+@receiver(change_request_closed)
+def announce_closed_request(change_request: ChangeRequest, **_: Any) -> None:
+    announcing.request_closed(change_request)

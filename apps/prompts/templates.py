@@ -19,7 +19,7 @@ STEPS = "galley_steps"
 MUSTACHE = re.compile(r"\{\{\s*(?P<name>[^\W\d]\w{0,99})\s*\}\}")
 MUSTACHE_TAG = re.compile(r"\{\{(?P<inside>[^{}]*)\}\}")
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 class TemplateError(DomainError):
@@ -28,11 +28,11 @@ class TemplateError(DomainError):
     code = "template"
 
 
-def names_in(messages: Iterable[Message], format: str) -> list[str]:
+def names_in(texts: Iterable[str], format: str) -> list[str]:
     """Return the distinct variable names in order of appearance. Raises TemplateError for a broken text."""
     found: dict[str, None] = {}
-    for message in messages:
-        found.update(dict.fromkeys(FORMATS[format][0](message["content"])))
+    for text in texts:
+        found.update(dict.fromkeys(FORMATS[format][0](text)))
     return list(found)
 
 

@@ -2,12 +2,15 @@
 
 import json
 import string
+from collections.abc import Iterable
 from typing import Any
 
 from apps.core.errors import DomainError
-from apps.prompts import templates
+from apps.prompts import items, templates
 
 TYPES = ("string", "number", "integer", "boolean", "list", "object")
+MESSAGES = "messages"  # what a placeholder takes: a list of {"role", "content"}
+ROLES = ("system", "user", "assistant", "tool", "developer")
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
@@ -15,6 +18,7 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "list": (list,),
     "object": (dict,),
+    MESSAGES: (list,),
 }
 MAX_VARIABLES = 1_000
 Variable = dict[str, Any]  # {"name", "type", "required", "default", "example", "description"}
@@ -27,21 +31,36 @@ class ContractError(DomainError):
     code = "contract"
 
 
-def declared(messages: list[dict[str, str]], format: str, known: list[Variable]) -> list[Variable]:
-    """Return the contract of a text: its names in order of appearance, each with what is known of it.
+def declared(
+    messages: list[items.Item],
+    format: str,
+    known: list[Variable],
+    examples: Iterable[dict[str, str]] = (),
+) -> list[Variable]:
+    """Return the contract of a text: its names in order of appearance, then its placeholders, each with what is known.
 
-    Raises TemplateError for a text that cannot be parsed and ContractError for over 1,000 names.
+    Raises TemplateError for a text that cannot be parsed; ContractError for over 1,000 names, and for a placeholder
+    that is called as a variable is.
     """
-    names = templates.names_in(messages, format)
+    names = templates.names_in(items.texts(messages, examples), format)
     if len(names) > MAX_VARIABLES:
         raise ContractError(f"The text uses {len(names):,} variables; at most {MAX_VARIABLES:,} can be kept.")
+    places = items.placeholders(messages)
+    if both := sorted(set(names) & set(places)):
+        raise ContractError(f"{both[0]} is a variable and a placeholder. Give one of them another name.")
     by_name = {variable["name"]: variable for variable in known}
-    return [_complete(by_name.get(name, {"name": name})) for name in names]
+    found = [_complete(_as_text(by_name.get(name, {"name": name}))) for name in names]
+    return found + [_complete({**by_name.get(name, {"name": name}), "type": MESSAGES}) for name in places]
+
+
+def _as_text(variable: Variable) -> Variable:
+    """Return a variable that was a placeholder before as one of text."""
+    return variable if variable.get("type") != MESSAGES else {"name": variable["name"]}
 
 
 def _complete(variable: Variable) -> Variable:
     kind = variable.get("type", "string")
-    if kind not in TYPES:
+    if kind not in PYTHON_TYPES:
         raise ContractError(f"{variable['name']} has the unknown type {kind}. Known are {', '.join(TYPES)}.")
     default = variable.get("default")
     if default is not None and not _fits(default, kind):
@@ -69,9 +88,9 @@ def fill(variables: list[Variable], values: Values) -> Values:
         if value is None and variable["required"]:
             problems[name] = "is missing"
         elif value is not None and not _fits(value, kind):
-            problems[name] = f"must be of type {kind}"
+            problems[name] = WANTED.get(kind, f"must be of type {kind}")
         else:
-            filled[name] = "" if value is None else value
+            filled[name] = _nothing(kind) if value is None else value
     if problems:
         raise ContractError(_sentence(problems), problems=problems)
     return filled
@@ -83,10 +102,23 @@ def _sentence(problems: dict[str, str]) -> str:
     return f"The values do not fit: {shown}{more}."
 
 
+WANTED = {MESSAGES: 'must be a list of {"role", "content"}'}
+
+
+def _nothing(kind: str) -> Any:
+    return [] if kind == MESSAGES else ""
+
+
 def _fits(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
+    if kind == MESSAGES:
+        return isinstance(value, list) and all(_is_message(one) for one in value)
     return isinstance(value, PYTHON_TYPES[kind])
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("role") in ROLES and isinstance(value.get("content"), str)
 
 
 def parse(kind: str, text: str) -> Any:
@@ -112,5 +144,5 @@ def example_values(variables: list[Variable]) -> Values:
 
 
 def _stand_in(variable: Variable) -> Any:
-    blanks: dict[str, Any] = {"number": 0, "integer": 0, "boolean": False, "list": [], "object": {}}
+    blanks: dict[str, Any] = {"number": 0, "integer": 0, "boolean": False, "list": [], "object": {}, MESSAGES: []}
     return blanks.get(variable["type"], f"[{string.capwords(variable['name'].replace('_', ' ')).lower()}]")

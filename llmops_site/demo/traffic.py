@@ -21,7 +21,7 @@ from llmops_site.demo.streams import CUSTOMERS, STREAMS, Stream
 WANTED = 220_000
 SEED = "Papermoon"
 GREW_FROM = 0.55
-SPIKE_DAY, SPIKE = 31, 2.4
+SPIKE_DAY, SPIKE, TUESDAY = 31, 2.4, 1
 FAILED, ESTIMATED = 0.011, 0.006
 METERS = tuple(Meter)
 NOTHING = pricing.PLACES * 0
@@ -40,6 +40,7 @@ class Booking:
 def bookings(days: Days, started: Mapping[str, int]) -> list[Booking]:
     """Spread the wanted number of calls over days and streams, oldest day first. `started` is a prompt's first day."""
     draw = random.Random(SEED)  # noqa: S311  repeatable, and guards nothing
+    spike = _spike_day(days)
     weights: list[tuple[Stream, int, float]] = []
     for ago in range(max(stream.first_day for stream in STREAMS), -1, -1):
         weekday = days.ago(ago, 12).weekday()
@@ -47,14 +48,19 @@ def bookings(days: Days, started: Mapping[str, int]) -> list[Booking]:
             noise = draw.gauss(1.0, 0.06)
             begins = min(stream.first_day, started.get(stream.prompt, stream.first_day))
             if begins >= ago >= stream.last_day:
-                weights.append((stream, ago, _level(stream, ago) * stream.week[weekday] * stream.share * noise))
+                weights.append((stream, ago, _level(stream, ago, spike) * stream.week[weekday] * stream.share * noise))
     whole = sum(weight * (_passed(days) if ago == 0 else 1.0) for _, ago, weight in weights)
     return [Booking(stream, ago, round(weight * WANTED / whole)) for stream, ago, weight in weights]
 
 
-def _level(stream: Stream, ago: int) -> float:
+def _spike_day(days: Days) -> int:
+    """Return how many days ago the busiest day was: a Tuesday, since a busy Sunday would not stand out."""
+    return SPIKE_DAY + (days.ago(SPIKE_DAY, 12).weekday() - TUESDAY) % 7
+
+
+def _level(stream: Stream, ago: int, spike: int) -> float:
     growth = GREW_FROM + (1 - GREW_FROM) * (1 - ago / stream.first_day) if stream.first_day else 1.0
-    return growth * (SPIKE if ago == SPIKE_DAY and stream.has_customers else 1.0)
+    return growth * (SPIKE if ago == spike and stream.has_customers else 1.0)
 
 
 def _passed(days: Days) -> float:

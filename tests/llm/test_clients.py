@@ -12,9 +12,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from apps.accounts.models import User, Workspace
-from apps.core import secrets
+from apps.core import secrets, transport
 from apps.core.errors import DomainError
-from apps.llm import actions, clients, failures, inference, transport
+from apps.llm import actions, clients, failures, inference
 from apps.llm.errors import ErrorKind, ProviderError
 from apps.llm.models import Call, Connection, Model
 from tests import factories

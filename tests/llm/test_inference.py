@@ -173,7 +173,7 @@ def test_counts_that_do_not_add_up_are_replaced_by_an_estimate(either: Model, fa
 
 
 def test_an_answer_that_is_too_large_fails_for_good(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.llm.transport.MAX_ANSWER_BYTES", 64)
+    monkeypatch.setattr("apps.core.transport.MAX_ANSWER_BYTES", 64)
     error = fail(model, "", max_attempts=3)
     assert (error.kind, error.permanent, error.attempts) == (ErrorKind.MALFORMED, True, 1)
     assert Charge.objects.get().estimated

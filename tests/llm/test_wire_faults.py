@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from apps.llm import clients, transport
+from apps.core import transport
+from apps.llm import clients
 from apps.llm.errors import ErrorKind, ProviderError
 from tests.llm.conftest import KEY
 from tests.llm.wire import ANTHROPIC, OPENAI, STREAMS, WAYS, Outcome, body_for, connection_to, perform

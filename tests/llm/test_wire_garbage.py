@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from apps.llm import clients, transport
+from apps.core import transport
+from apps.llm import clients
 from apps.llm.errors import ErrorKind, ProviderError
 from apps.llm.events import Events
 from tests.llm.conftest import KEY

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from apps.notices import actions
 from apps.notices.models import Notification
-from apps.notices.views import PAGE
+from apps.notices.views.inbox import PAGE
 
 
 def url(name, **kwargs):

@@ -37,7 +37,7 @@ def broken_server(monkeypatch):
 
 
 def test_each_person_gets_one_notice_in_one_insert(workspace, ana, amir, django_assert_num_queries):
-    with django_assert_num_queries(4):  # savepoint, members, insert, release
+    with django_assert_num_queries(5):  # savepoint, who wants mail, members, insert, release
         notify(workspace, ana, amir, ana)
     assert Notification.objects.unread_of(ana, workspace).count() == 1
     assert Notification.objects.count() == 2

@@ -10,6 +10,7 @@ from apps.core.htmx import HttpRequest, page
 
 FOR_ALL = (
     ("profile", "You", "user-circle"),
+    ("notice_preferences", "Notifications", "bell"),
     ("workspace_list", "Your workspaces", "switch-horizontal"),
 )
 FOR_ADMINS = (
@@ -22,6 +23,7 @@ FOR_ADMINS = (
     ("connection_list", "Connections", "plug-connected"),
     ("keeping", "What is kept", "archive"),
     ("environment_list", "Environments", "server-2"),
+    ("webhook_list", "Webhooks", "webhook"),
     ("audit_list", "Audit log", "history"),
 )
 

@@ -9,8 +9,7 @@ import anthropic
 import httpx2
 import openai
 
-from apps.core import outgoing
-from apps.llm import transport
+from apps.core import outgoing, transport
 from apps.llm.clients import wire
 from apps.llm.clients.wire import Course, Json, Wire
 from apps.llm.errors import ProviderError

@@ -7,9 +7,9 @@ import anthropic
 import httpx2
 import openai
 
-from apps.core import secrets
+from apps.core import secrets, transport
 from apps.core.errors import DomainError
-from apps.llm import failures, transport
+from apps.llm import failures
 from apps.llm.dialects import DIALECTS, Dialect, reading
 from apps.llm.errors import ProviderError
 from apps.llm.events import Events

@@ -8,7 +8,7 @@ from apps.accounts.models import ApiKey, Membership, User
 from apps.accounts.rights import PROMOTE_PREFIX
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
-from apps.prompts import signals
+from apps.prompts import composition, signals
 from apps.prompts.models import ChangeRequest, Deployment, DeploymentArm, Environment, Prompt, Version
 
 
@@ -121,6 +121,7 @@ def _replace(
     kind: Deployment.Kind,
     change_request: ChangeRequest | None,
 ) -> Deployment:
+    composition.check_move(version, environment.name)
     deployment = Deployment(
         prompt=version.prompt,
         environment=environment,

@@ -6,7 +6,7 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.models import Membership, User
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import contents
+from apps.prompts import composition, contents
 from apps.prompts.actions.prompts import open_draft
 from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
 
@@ -80,6 +80,12 @@ def _require_free_to_rename(prompt: Prompt) -> None:
             f"{prompt.name} is or was live, so programs ask for it by this name and would stop finding it. "
             "Keep the name, or make a new prompt and move the programs over."
         )
+    if parents := composition.parents_of(prompt):
+        raise NameInUse(f"{_names(parents)} refer to {prompt.name} by this name. Change them first.")
+
+
+def _names(versions: list[Version]) -> str:
+    return ", ".join(dict.fromkeys(version.prompt.name for version in versions))
 
 
 @transaction.atomic
@@ -94,6 +100,8 @@ def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
     places = list(prompt.deployments.current().values_list("environment__name", flat=True))
     if places:
         raise StillUsed(f"This prompt is live in {' and '.join(sorted(places))}, so programs fetch it.")
+    if parents := composition.parents_of(prompt):
+        raise StillUsed(f"Other prompts take this one in: {_names(parents)}. Change them first.")
     if Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now()):
         audit.record(workspace=prompt.workspace, actor=acting_user, verb="archived", target=prompt)
 

@@ -9,7 +9,7 @@ from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import contents
+from apps.prompts import composition, contents
 from apps.prompts.models import Draft, Prompt, Version
 
 FIRST_MESSAGES = [
@@ -73,7 +73,8 @@ def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
 def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_user: User) -> Draft:
     """Keep what the author typed, finished or not, and return the draft with its new revision.
 
-    `content` has messages, format, variables and model_config, and may have output_schema (None takes it away).
+    `content` has messages, format, variables and model_config, and may have examples, tools and output_schema (None
+    takes it away). What it has not stays as it is.
     Raises Conflict when another tab saved in between, and DomainError for what cannot be stored at all.
     """
     contents.check_format(content["format"])
@@ -85,6 +86,8 @@ def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_u
         format=content["format"],
         variables=text.clean_tree(content["variables"], field="A variable"),
         model_config=contents.clean_model_config(content["model_config"]),
+        examples=contents.clean_examples(content.get("examples", draft.examples)),
+        tools=contents.clean_tools(content.get("tools", draft.tools)),
         output_schema=schema,
         revision=revision + 1,
         updated_at=timezone.now(),
@@ -113,6 +116,8 @@ def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
         raise DomainError("Say in a few words what changed.")
     # The prompt's row is the counter's lock: two versions saved at once get different numbers.
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=draft.pk and draft.prompt_id)
+    if composition.has_references(draft):
+        composition.lock(prompt.workspace_id)
     content = contents.finished(draft)
     newest = prompt.versions.order_by("-number").first()
     identity = contents.content_hash(content)
@@ -127,6 +132,7 @@ def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
         **content,
     )
     version.save(force_insert=True)
+    composition.record(version)
     Draft.objects.filter(pk=draft.pk, author=acting_user).delete()
     after = {"number": version.number, "content_hash": identity}
     audit.record(workspace=prompt.workspace, actor=acting_user, verb="saved version", target=version, after=after)

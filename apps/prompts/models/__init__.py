@@ -4,6 +4,7 @@ from apps.prompts.models.epochs import DeliveryEpoch
 from apps.prompts.models.fetches import Fetch
 from apps.prompts.models.labels import Label
 from apps.prompts.models.prompts import Draft, Prompt, Version
+from apps.prompts.models.references import VersionReference
 
 __all__ = [
     "Approval",
@@ -21,4 +22,5 @@ __all__ = [
     "Label",
     "Prompt",
     "Version",
+    "VersionReference",
 ]

@@ -65,8 +65,11 @@ class Prompt(models.Model):
 class Content(models.Model):
     """What a draft and a version have in common: everything that decides what a model is sent.
 
-    `messages` is a list of {"role", "content"}; a text prompt has exactly one. `variables` is the contract: a list of
-    {"name", "type", "required", "default", "example", "description"}. `model_config` is {"model", "parameters"}.
+    `messages` is a list of {"role", "content"}; a text prompt has exactly one. In a chat prompt an item may also be
+    {"type": "placeholder", "name"}, where the caller passes messages of its own, and once {"type": "examples"}, where
+    `examples`, a list of {"input", "output"}, stand as messages of the user and the assistant. `variables` is the
+    contract: a list of {"name", "type", "required", "default", "example", "description"}. `model_config` is
+    {"model", "parameters"}, `tools` is what OpenAI calls tools.
     """
 
     class Format(models.TextChoices):
@@ -129,7 +132,7 @@ class Draft(Content):
 class VersionQuerySet(models.QuerySet["Version"]):
     def for_rows(self) -> Self:
         """Leave the texts out: a row says a number, a message and who saved it."""
-        return self.defer("messages", "variables", "model_config", "output_schema", "tools")
+        return self.defer("messages", "examples", "variables", "model_config", "output_schema", "tools")
 
     def newest_first(self) -> Self:
         return self.order_by("-number")

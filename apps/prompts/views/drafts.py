@@ -14,7 +14,7 @@ from apps.core import text
 from apps.core.errors import Conflict, DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.llm.models import Model
-from apps.prompts import actions, boards, rendering, variables
+from apps.prompts import actions, boards, contents, rendering, variables
 from apps.prompts.forms import read_draft
 from apps.prompts.models import Draft, Prompt
 from apps.prompts.templates import FORMATS, as_text
@@ -132,7 +132,7 @@ def _default_text(variable: variables.Variable) -> str:
 def _contract(draft: Draft) -> tuple[list[variables.Variable], str]:
     """Return the contract found in the text and, when it cannot be read, why."""
     try:
-        return variables.declared(draft.messages, draft.format, draft.variables), ""
+        return contents.contract_of(draft), ""
     except DomainError as error:
         return draft.variables, error.message
 
@@ -140,6 +140,8 @@ def _contract(draft: Draft) -> tuple[list[variables.Variable], str]:
 def _preview(draft: Draft, contract: list[variables.Variable]) -> tuple[list[dict[str, str]], str]:
     try:
         values = variables.example_values(contract)
-        return rendering.render(draft.messages, contract, draft.format, values), ""
+        shown = copy(draft)
+        shown.variables = contract
+        return rendering.messages_of(shown, values), ""
     except DomainError as error:
         return [], error.message

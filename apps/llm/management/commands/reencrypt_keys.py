@@ -1,4 +1,4 @@
-"""`manage.py reencrypt_keys`: put every connection's key under the newest encryption key."""
+"""`manage.py reencrypt_keys`: put every stored secret under the newest encryption key."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from apps.llm import rekeying
 class Command(BaseCommand):
     """Encrypt the stored keys again; afterwards the older ENCRYPTION_KEYS can go."""
 
-    help = "Encrypt all connection keys with the first of ENCRYPTION_KEYS. Ends with 1 when a key cannot be opened."
+    help = "Encrypt the keys of all connections and webhooks with the first of ENCRYPTION_KEYS. Ends with 1 when a key cannot be opened."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each connection; raise CommandError for keys that none of ENCRYPTION_KEYS opens."""
@@ -28,7 +28,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(found)} keys are under the newest encryption key. The older ones can go.")
 
     def _told(self, rekeyed: rekeying.Rekeyed) -> rekeying.Rekeyed:
-        connection = rekeyed.connection
         verdict = "encrypted anew" if rekeyed.opened else "cannot be opened"
-        self.stdout.write(f"{connection.workspace.slug} {connection.name}: {verdict}")
+        self.stdout.write(f"{rekeyed.workspace.slug} {rekeyed.name}: {verdict}")
         return rekeyed

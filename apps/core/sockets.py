@@ -12,7 +12,7 @@ import httpx2
 from apps.core import outgoing
 
 WRITE_STEP = 64 * 1024
-# A new connection costs the first token two round trips or more; providers keep idle ones for a minute or longer.
+# A new connection costs the first byte two round trips or more; servers keep idle ones for a minute or longer.
 KEEP_SECONDS = 30.0
 Option = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
@@ -49,7 +49,7 @@ def _trust() -> ssl.SSLContext:
 def pool(*, may_be_private: bool, keep: int) -> httpcore2.ConnectionPool:
     """Return a pool of guarded connections.
 
-    They are not limited in number: waiting for one would eat the time that the provider was promised.
+    They are not limited in number: waiting for one would eat the time that the other side was promised.
     """
     return httpcore2.ConnectionPool(
         ssl_context=_trust(),

@@ -1,11 +1,11 @@
-"""How bytes reach a provider: no redirects, no endless or enormous answers, no private address behind a public name."""
+"""How bytes reach a server of somebody else: no redirects, no endless answers, no private address behind a public name."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 
-from apps.llm import sockets
+from apps.core import sockets
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 # A stream is not kept as it comes, and its wrapping is many times as long as its text.
@@ -16,7 +16,7 @@ KEEP_CONNECTIONS = 64
 
 
 class AnswerTooLarge(Exception):
-    """The provider sent more than we are willing to hold, or packed it so that we cannot tell."""
+    """The other side sent more than we are willing to hold, or packed it so that we cannot tell."""
 
 
 class TimeLimits(httpx2.Timeout):

@@ -41,7 +41,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def waiting_for_mail(self, now: datetime) -> Self:
         """Return what nobody sent and nobody is sending right now."""
         free = models.Q(mail_lease_until=None) | models.Q(mail_lease_until__lt=now)
-        return self.filter(free, emailed_at=None, mail_attempts__lt=MAIL_ATTEMPTS, user__is_active=True)
+        return self.filter(
+            free, wants_mail=True, emailed_at=None, mail_attempts__lt=MAIL_ATTEMPTS, user__is_active=True
+        )
 
     def overdue(self, now: datetime) -> Self:
         """Return what its own task should have sent by now."""
@@ -62,6 +64,7 @@ class Notification(models.Model):
     url = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True, blank=True)
+    wants_mail = models.BooleanField(default=True)
     emailed_at = models.DateTimeField(null=True, blank=True)
     mail_lease_until = models.DateTimeField(null=True, blank=True)
     mail_attempts = models.PositiveSmallIntegerField(default=0)
@@ -77,7 +80,9 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["user", "workspace", "-id"], name="notification_inbox"),
             models.Index(fields=["user", "workspace"], condition=models.Q(read_at=None), name="notification_unread"),
-            models.Index(fields=["id"], condition=models.Q(emailed_at=None), name="notification_waiting_mail"),
+            models.Index(
+                fields=["id"], condition=models.Q(emailed_at=None, wants_mail=True), name="notification_waiting_mail"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,8 @@ from apps.accounts.models import User, Workspace
 from apps.core import text
 from apps.core.errors import DomainError
 from apps.notices import tasks
-from apps.notices.models import Notification, is_own_path
+from apps.notices.kinds import KINDS
+from apps.notices.models import MailPreference, Notification, is_own_path
 
 
 class BadNotice(DomainError):
@@ -18,21 +19,46 @@ class BadNotice(DomainError):
 def notify(
     *, users: Iterable[User], workspace: Workspace, kind: str, title: str, body: str = "", url: str = ""
 ) -> list[Notification]:
-    """Tell members something: in their inbox with this transaction, by e-mail after it. Who has left is left out.
+    """Tell members something: in their inbox with this transaction, by e-mail after it unless they want none of that kind.
+
+    Who has left the workspace is left out.
 
     Ids, names and numbers only: notices are read outside the wall around prompt text. Raises BadNotice.
     """
     title = " ".join(text.clean(title, field="The title").split())[:200]
     if not title or not (url == "" or is_own_path(url)):
         raise BadNotice("A notice needs a title, and an address that begins with one slash.")
-    now = timezone.now()
+    now, quiet = timezone.now(), _quiet(workspace, kind)
     made = Notification.objects.bulk_create(
-        Notification(workspace=workspace, user=member.user, kind=kind, title=title, body=body, url=url, created_at=now)
+        Notification(
+            workspace=workspace,
+            user=member.user,
+            kind=kind,
+            title=title,
+            body=body,
+            url=url,
+            created_at=now,
+            wants_mail=member.user_id not in quiet,
+        )
         for member in workspace.memberships.by_name().filter(user__in={user.pk for user in users})
     )
-    for notification in made:
+    for notification in filter(lambda one: one.wants_mail, made):
         tasks.send_mail.delay_on_commit(notification_id=notification.pk)
     return made
+
+
+def _quiet(workspace: Workspace, kind: str) -> set[int]:
+    """Return the ids of those who want no e-mail of this kind."""
+    preferences = MailPreference.objects.filter(workspace=workspace, quiet__contains=[kind])
+    return set(preferences.values_list("user_id", flat=True))
+
+
+@transaction.atomic
+def choose_mail(*, workspace: Workspace, wanted: Iterable[str], acting_user: User) -> MailPreference:
+    """Keep which kinds of notices the member wants by e-mail; unknown kinds are always mailed."""
+    quiet = sorted(set(KINDS) - set(wanted))
+    found, _ = MailPreference.objects.update_or_create(workspace=workspace, user=acting_user, defaults={"quiet": quiet})
+    return found
 
 
 @transaction.atomic
