@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Max, Prefetch, Q
+from django.db.models import Max, Prefetch
 
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
@@ -11,39 +11,12 @@ from apps.prompts import policy
 from apps.prompts.models import ChangeRequest, Deployment, Environment, Prompt, Version
 from apps.prompts.models.changes import ChangeRequestQuerySet
 from apps.prompts.models.deployments import DeploymentQuerySet
-from apps.prompts.models.prompts import PromptQuerySet
 
 
 def live_prefetch() -> "Prefetch[str]":
     """Load what is live now as `prompt.live`, lowest environment first."""
     rows = Deployment.objects.current().loaded().order_by("environment__rank")
     return Prefetch("deployments", queryset=rows, to_attr="live")
-
-
-def for_list(prompts: PromptQuerySet) -> PromptQuerySet:
-    """Load what a row of the list shows: pills, open requests and the newest version with its author."""
-    return (
-        prompts.select_related("owner")
-        .annotate(
-            open_requests=Count(
-                "change_request_items",
-                filter=Q(change_request_items__change_request__state__in=ChangeRequest.WAITING),
-                distinct=True,
-            ),
-            newest_number=Max("versions__number"),
-        )
-        .prefetch_related(live_prefetch())
-        .order_by("name", "id")
-    )
-
-
-def folders_of(workspace: Workspace) -> list[tuple[str, int]]:
-    """Return the first-level folders with the number of prompts below each."""
-    counts: dict[str, int] = {}
-    for name in workspace.prompts.active().values_list("name", flat=True):
-        folder = name.split("/")[0] if "/" in name else ""
-        counts[folder] = counts.get(folder, 0) + 1
-    return sorted((folder, count) for folder, count in counts.items() if folder)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from apps.prompts.actions.changes import (
 )
 from apps.prompts.actions.deployments import deploy, roll_back
 from apps.prompts.actions.environments import create_environments, update_policy
+from apps.prompts.actions.importing import Report, import_prompts
 from apps.prompts.actions.library import archive_prompt, restore_version, unarchive_prompt, update_prompt
 from apps.prompts.actions.prompts import (
     create_prompt,
@@ -19,12 +20,14 @@ from apps.prompts.actions.prompts import (
 )
 
 __all__ = [
+    "Report",
     "archive_prompt",
     "comment_on_change_request",
     "create_environments",
     "create_prompt",
     "deploy",
     "discard_draft",
+    "import_prompts",
     "open_change_request",
     "open_draft",
     "promote_change_request",

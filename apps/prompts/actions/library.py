@@ -80,8 +80,10 @@ def _require_free_to_rename(prompt: Prompt) -> None:
             f"{prompt.name} is or was live, so programs ask for it by this name and would stop finding it. "
             "Keep the name, or make a new prompt and move the programs over."
         )
-    if parents := composition.parents_of(prompt):
-        raise NameInUse(f"{_names(parents)} refer to {prompt.name} by this name. Change them first.")
+    composition.lock(prompt.workspace_id)
+    parents = prompt.used_in.values_list("version__prompt__name", flat=True).distinct()
+    if parents:
+        raise NameInUse(f"{prompt.name} is taken in by this name: {', '.join(sorted(parents)[:10])}. Keep it.")
 
 
 def _names(versions: list[Version]) -> str:
@@ -100,6 +102,7 @@ def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
     places = list(prompt.deployments.current().values_list("environment__name", flat=True))
     if places:
         raise StillUsed(f"This prompt is live in {' and '.join(sorted(places))}, so programs fetch it.")
+    composition.lock(prompt.workspace_id)
     if parents := composition.parents_of(prompt):
         raise StillUsed(f"Other prompts take this one in: {_names(parents)}. Change them first.")
     if Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now()):

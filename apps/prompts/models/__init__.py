@@ -5,6 +5,7 @@ from apps.prompts.models.fetches import Fetch
 from apps.prompts.models.labels import Label
 from apps.prompts.models.prompts import Draft, Prompt, Version
 from apps.prompts.models.references import VersionReference
+from apps.prompts.models.search import PromptWords
 
 __all__ = [
     "Approval",
@@ -21,6 +22,7 @@ __all__ = [
     "Fetch",
     "Label",
     "Prompt",
+    "PromptWords",
     "Version",
     "VersionReference",
 ]

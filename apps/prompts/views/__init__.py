@@ -13,7 +13,9 @@ from apps.prompts.views.comparing import version_compare
 from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
 from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
 from apps.prompts.views.environments import environment_edit, environment_list
-from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.importing import prompt_export, prompt_export_all, prompt_import, prompt_import_apply
+from apps.prompts.views.library import prompt_archive, prompt_list, prompt_settings, prompt_unarchive
+from apps.prompts.views.prompts import prompt_detail, prompt_new, prompt_use
 from apps.prompts.views.versions import version_detail, version_list, version_restore
 
 __all__ = [
@@ -34,8 +36,14 @@ __all__ = [
     "environment_list",
     "prompt_archive",
     "prompt_detail",
+    "prompt_export",
+    "prompt_export_all",
+    "prompt_import",
+    "prompt_import_apply",
     "prompt_list",
     "prompt_new",
+    "prompt_settings",
+    "prompt_unarchive",
     "prompt_use",
     "version_compare",
     "version_deploy",
