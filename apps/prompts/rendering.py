@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from apps.prompts import composition, items, templates, variables
+from apps.prompts import composition, items, references, templates, variables
 from apps.prompts.models.prompts import Content
 from apps.prompts.templates import Message
 
 ContractError = variables.ContractError
 TemplateError = templates.TemplateError
-BadReference = composition.BadReference
+BadReference = references.BadReference
 
 
 def render(

@@ -3,12 +3,11 @@
 from typing import Any
 
 from apps.core.errors import DomainError
-from apps.prompts import composition, delivery
+from apps.prompts import composition, delivery, items
 from apps.prompts.delivery import Asked, Row, Served, Unknown
 from apps.prompts.models import Environment, Label, Prompt, Version
 
 CONTENT = ("messages", "examples", "format", "variables", "model_config", "output_schema", "tools")
-MARKER = "@@@"
 
 
 def one(workspace_id: int, name: str, asked: Asked) -> Served:
@@ -48,8 +47,9 @@ def body_of(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
     """Return what a program gets: everything spliced in and expanded, or with `resolve` off as it was written."""
     messages, variables, references = row["messages"], row["variables"], []
     if asked.resolve:
-        resolved = resolved_of(row, workspace_id, asked.environment)
-        messages, variables, references = resolved.messages, resolved.variables, resolved.references
+        resolved = resolved_of(row, workspace_id)
+        messages, variables = items.expanded(resolved.messages, resolved.examples), resolved.variables
+        references = resolved.references
     live_since = row.get("live_since")
     body = {
         "name": row["name"],
@@ -76,15 +76,11 @@ def body_of(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
     return body if asked.resolve else {**body, "examples": row["examples"]}
 
 
-def resolved_of(row: Row, workspace_id: int, environment: str | None) -> composition.Resolved:
-    """Return the row's messages without references and with its examples as messages. Most rows have neither."""
-    texts = [*row["messages"], *row["examples"]]
-    if any(MARKER in text for item in texts for text in item.values() if isinstance(text, str)):
-        content = Version(**{field: row[field] for field in CONTENT})
-        resolved = composition.resolve(content, workspace_id=workspace_id, environment=environment)
-    else:
-        resolved = composition.Resolved(row["messages"], row["variables"])
-    return resolved
+def resolved_of(row: Row, workspace_id: int) -> composition.Resolved:
+    """Return the row's content without references: most rows have none."""
+    prompt = Prompt(pk=row["prompt_id"], name=row["name"], kind=row["kind"], workspace_id=workspace_id)
+    content = Version(prompt=prompt, **{field: row[field] for field in CONTENT})
+    return composition.resolve(content, workspace_id=workspace_id)
 
 
 def why_not(workspace_id: int, name: str, asked: Asked) -> Unknown:

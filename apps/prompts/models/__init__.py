@@ -1,6 +1,8 @@
-from apps.prompts.models.changes import Approval, ChangeRequest, ChangeRequestItem, Check, Comment, Dossier
+from apps.prompts.models.changes import Approval, AskedReviewer, ChangeRequest, ChangeRequestItem, Check, Dossier
 from apps.prompts.models.deployments import Deployment, DeploymentArm, Environment
+from apps.prompts.models.discussions import Comment, CommentEdit
 from apps.prompts.models.epochs import DeliveryEpoch
+from apps.prompts.models.exceptions import AcceptedFailure, FollowUp, SpendApproval
 from apps.prompts.models.fetches import Fetch
 from apps.prompts.models.labels import Label
 from apps.prompts.models.prompts import Draft, Prompt, Version
@@ -8,11 +10,14 @@ from apps.prompts.models.references import VersionReference
 from apps.prompts.models.search import PromptWords
 
 __all__ = [
+    "AcceptedFailure",
     "Approval",
+    "AskedReviewer",
     "ChangeRequest",
     "ChangeRequestItem",
     "Check",
     "Comment",
+    "CommentEdit",
     "DeliveryEpoch",
     "Deployment",
     "DeploymentArm",
@@ -20,9 +25,11 @@ __all__ = [
     "Draft",
     "Environment",
     "Fetch",
+    "FollowUp",
     "Label",
     "Prompt",
     "PromptWords",
+    "SpendApproval",
     "Version",
     "VersionReference",
 ]
