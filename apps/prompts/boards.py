@@ -15,12 +15,6 @@ from apps.prompts.models.changes import ChangeRequestQuerySet
 from apps.prompts.models.deployments import DeploymentQuerySet
 
 
-def live_prefetch() -> "Prefetch[str]":
-    """Load what is live now as `prompt.live`, lowest environment first."""
-    rows = Deployment.objects.current().loaded().order_by("environment__rank")
-    return Prefetch("deployments", queryset=rows, to_attr="live")
-
-
 @dataclass(frozen=True)
 class Waiting:
     """A change request that is not closed, and the sentence that says whose turn it is."""

@@ -7,8 +7,8 @@ from django.db.models import BooleanField, Case, Count, F, OuterRef, Subquery, W
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import User, Workspace
-from apps.prompts import boards, folders
-from apps.prompts.models import ChangeRequestItem, Fetch, Prompt, Version
+from apps.prompts import folders
+from apps.prompts.models import ChangeRequestItem, DeploymentArm, Environment, Fetch, Prompt, Version
 from apps.prompts.models.changes import ChangeRequest
 from apps.prompts.models.prompts import PromptQuerySet
 
@@ -30,6 +30,29 @@ class Filters:
     @property
     def is_narrowed(self) -> bool:
         return bool(self.query or self.folder or self.tag or self.owner or self.archived)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is live somewhere, and whether that differs from the place before it."""
+
+    environment: Environment
+    number: int
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt with what its row says of it."""
+
+    prompt: Prompt
+    live: list[Place]
+
+    @property
+    def shown_number(self) -> int | None:
+        """Return the version that counts: what is live highest up, else the newest."""
+        newest: int | None = self.prompt.newest_number  # type: ignore[attr-defined]
+        return self.live[-1].number if self.live else newest
 
 
 def found(workspace: Workspace, filters: Filters) -> PromptQuerySet:
@@ -57,7 +80,7 @@ def _ordered(prompts: PromptQuerySet, filters: Filters) -> PromptQuerySet:
     return prompts.order_by("name", "id")
 
 
-def rows(prompts: PromptQuerySet, ids: list[int]) -> list[Prompt]:
+def rows(ids: list[int]) -> list[Row]:
     """Load what the rows of one page say: pills, newest version and its author, requests, parents, last fetch."""
     waiting = ChangeRequestItem.objects.filter(
         prompt=OuterRef("pk"), change_request__state__in=ChangeRequest.WAITING
@@ -80,10 +103,28 @@ def rows(prompts: PromptQuerySet, ids: list[int]) -> list[Prompt]:
                 0,
             ),
         )
-        .prefetch_related(boards.live_prefetch())
     )
     by_id = {prompt.pk: prompt for prompt in loaded}
-    return [by_id[pk] for pk in ids if pk in by_id]
+    live = _live(ids)
+    return [Row(by_id[pk], live.get(pk, [])) for pk in ids if pk in by_id]
+
+
+def _live(ids: list[int]) -> dict[int, list[Place]]:
+    """Return where prompts are live, lowest place first, without their texts."""
+    arms = (
+        DeploymentArm.objects.filter(deployment__prompt__in=ids, deployment__next=None)
+        .select_related("deployment__environment")
+        .annotate(number=F("version__number"))
+        .order_by("deployment__prompt", "deployment__environment__rank", "-weight", "-pk")
+    )
+    found: dict[int, list[Place]] = {}
+    for arm in arms:
+        places = found.setdefault(arm.deployment.prompt_id, [])
+        environment = arm.deployment.environment
+        if not places or places[-1].environment.pk != environment.pk:
+            differs = bool(places) and places[-1].number != arm.number
+            places.append(Place(environment, arm.number, differs))
+    return found
 
 
 def _newest(field: str) -> Subquery:

@@ -5,6 +5,7 @@ from apps.prompts import views
 urlpatterns = [
     path("", views.prompt_list, name="prompt_list"),
     path("new/", views.prompt_new, name="prompt_new"),
+    path("waiting/", views.prompt_waiting, name="prompt_waiting"),
     path("import/", views.prompt_import, name="prompt_import"),
     path("import/apply/", views.prompt_import_apply, name="prompt_import_apply"),
     path("export/", views.prompt_export_all, name="prompt_export_all"),

@@ -25,7 +25,7 @@ from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, ver
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.history import history_page
 from apps.prompts.views.importing import prompt_export, prompt_export_all, prompt_import, prompt_import_apply
-from apps.prompts.views.library import prompt_archive, prompt_list, prompt_settings, prompt_unarchive
+from apps.prompts.views.library import prompt_archive, prompt_list, prompt_settings, prompt_unarchive, prompt_waiting
 from apps.prompts.views.prompts import prompt_detail, prompt_new, prompt_use
 from apps.prompts.views.versions import version_detail, version_list, version_restore
 
@@ -67,6 +67,7 @@ __all__ = [
     "prompt_settings",
     "prompt_unarchive",
     "prompt_use",
+    "prompt_waiting",
     "version_compare",
     "version_deploy",
     "version_detail",

@@ -1,6 +1,7 @@
 """The list of prompts, and keeping it in order: names, owners, tags, what is put away."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -29,12 +30,13 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
     found = shelves.found(request.workspace, filters)
     shown = Paginator(found.values_list("pk", flat=True), PAGE_SIZE).get_page(request.GET.get("page"))
     ids = list(shown)
+    rows = shelves.rows(ids)
     context = {
         "filters": filters,
         "shown": shown,
-        "rows": shelves.rows(found, ids),
+        "rows": rows,
+        "rate_query": _rate_query(rows),
         **_spending(request, ids),
-        "environments": boards.environments_of(request.workspace),
         "sorts": shelves.SORTS,
         "is_empty": not ids and not filters.is_narrowed,
     }
@@ -43,7 +45,7 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
             "tree": shelves.tree_of(request.workspace, filters),
             "tags": shelves.tags_of(request.workspace, filters),
             "owners": shelves.owners_of(request.workspace),
-            "waiting": [] if filters.is_narrowed else _mine(request),
+            "open_requests": 0 if filters.is_narrowed else request.workspace.change_requests.waiting().count(),
         }
     return page(request, "prompts/prompt_list.html", context, fragment="table")
 
@@ -72,8 +74,17 @@ def _spending(request: HttpRequest, ids: list[int]) -> dict[str, Any]:
     return {"spend": spent, "sparks": {pk: charts.sparkline(one.daily, label=label) for pk, one in spent.items()}}
 
 
-def _mine(request: HttpRequest) -> list[boards.Waiting]:
-    return [one for one in boards.waiting_requests(request.membership) if one.mine][:5]
+def _rate_query(rows: list[shelves.Row]) -> str:
+    """Return how the page asks for the pass rates of its rows."""
+    return urlencode([("version", f"{row.prompt.pk}:{row.shown_number}") for row in rows if row.shown_number])
+
+
+@require_GET
+@requires(Right.VIEW)
+def prompt_waiting(request: HttpRequest) -> HttpResponse:
+    """Show the change requests that wait for this member: asked for by the list, which would wait for it too long."""
+    mine = [one for one in boards.waiting_requests(request.membership) if one.mine][:5]
+    return page(request, "prompts/prompt_waiting.html", {"waiting": mine})
 
 
 @require_http_methods(["GET", "POST"])
