@@ -22,6 +22,7 @@ from apps.prompts.actions.environments import (
     update_policy,
 )
 from apps.prompts.actions.importing import Report, import_prompts
+from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
 from apps.prompts.actions.library import archive_prompt, restore_version, unarchive_prompt, update_prompt
 from apps.prompts.actions.promoting import (
     cancel_schedule,
@@ -52,6 +53,7 @@ __all__ = [
     "create_environments",
     "create_prompt",
     "delete_environment",
+    "delete_input_set",
     "deploy",
     "discard_draft",
     "edit_change_request",
@@ -66,6 +68,7 @@ __all__ = [
     "rebase_change_request",
     "remove_from_change_request",
     "rename_environment",
+    "rename_input_set",
     "replace_version",
     "report_check",
     "report_external_check",
@@ -74,6 +77,7 @@ __all__ = [
     "review_change_request",
     "roll_back",
     "save_draft",
+    "save_input_set",
     "save_version",
     "schedule_promotion",
     "settle_change_requests",

@@ -25,8 +25,10 @@ from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, ver
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.history import history_page
 from apps.prompts.views.importing import prompt_export, prompt_export_all, prompt_import, prompt_import_apply
+from apps.prompts.views.input_sets import input_set_delete, input_set_rename, input_set_save
 from apps.prompts.views.library import prompt_archive, prompt_list, prompt_settings, prompt_unarchive, prompt_waiting
 from apps.prompts.views.prompts import prompt_detail, prompt_new, prompt_use
+from apps.prompts.views.tries import prompt_try, prompt_try_diff, prompt_try_stream
 from apps.prompts.views.versions import version_detail, version_list, version_restore
 
 __all__ = [
@@ -56,6 +58,9 @@ __all__ = [
     "environment_edit",
     "environment_list",
     "history_page",
+    "input_set_delete",
+    "input_set_rename",
+    "input_set_save",
     "prompt_archive",
     "prompt_detail",
     "prompt_export",
@@ -65,6 +70,9 @@ __all__ = [
     "prompt_list",
     "prompt_new",
     "prompt_settings",
+    "prompt_try",
+    "prompt_try_diff",
+    "prompt_try_stream",
     "prompt_unarchive",
     "prompt_use",
     "prompt_waiting",

@@ -82,9 +82,12 @@ def _rate_query(rows: list[shelves.Row]) -> str:
 @require_GET
 @requires(Right.VIEW)
 def prompt_waiting(request: HttpRequest) -> HttpResponse:
-    """Show the change requests that wait for this member: asked for by the list, which would wait for it too long."""
-    mine = [one for one in boards.waiting_requests(request.membership) if one.mine][:5]
-    return page(request, "prompts/prompt_waiting.html", {"waiting": mine})
+    """Show the change requests that wait for this member, or all of a prompt: asked for by pages that are there at once."""
+    prompt_id = text.whole_number(request.GET.get("prompt", ""))
+    prompt = find(request, prompt_id) if prompt_id else None
+    found = boards.waiting_requests(request.membership, prompt=prompt)
+    context = {"waiting": found if prompt else [one for one in found if one.mine][:5], "prompt": prompt}
+    return page(request, "prompts/prompt_waiting.html", context)
 
 
 @require_http_methods(["GET", "POST"])

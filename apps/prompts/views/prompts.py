@@ -14,7 +14,7 @@ from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import actions, boards, snippets, variables
+from apps.prompts import actions, boards, snippets, timelines, variables
 from apps.prompts.forms import PromptForm
 from apps.prompts.models import Deployment, Prompt, Version
 
@@ -30,6 +30,7 @@ def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
     tabs = [("overview", "Overview", "prompt_detail"), ("versions", "Versions", "version_list")]
     if may_edit:
         tabs.insert(1, ("draft", "Draft", "draft_edit"))
+        tabs.append(("try", "Try", "prompt_try"))
     tabs += [("deployments", "Deployments", "deployment_list"), ("use", "Use it", "prompt_use")]
     if may_edit:
         tabs.append(("settings", "Settings", "prompt_settings"))
@@ -63,17 +64,17 @@ def prompt_new(request: HttpRequest) -> HttpResponse:
 @requires(Right.VIEW)
 def prompt_detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
-    versions = list(prompt.versions.select_related("author").newest_first()[:10])
+    versions = list(prompt.versions.select_related("author", "author_key").for_rows().newest_first()[:30])
     live = boards.live_of(prompt)
     shown = _shown(live, versions)
     context = {
         **frame(request, prompt, "overview"),
         "live": live,
         "shown": shown,
-        "versions": versions,
+        "versions": versions[:10],
         "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
-        "waiting": boards.waiting_requests(request.membership, prompt=prompt),
-        "timeline": boards.timeline(prompt),
+        "open_requests": boards.requests_of(prompt).waiting().count(),
+        "timeline": timelines.timeline(prompt, versions),
         "has_draft": prompt.drafts.filter(author=request.user).exists(),
     }
     return page(request, "prompts/prompt_detail.html", context)
@@ -83,7 +84,7 @@ def _shown(live: list[Deployment], versions: list[Version]) -> Version | None:
     """Choose the text to open on: what is live highest up, else the newest version."""
     if live:
         return live[-1].version
-    return versions[0] if versions else None
+    return versions[0].prompt.versions.get(pk=versions[0].pk) if versions else None
 
 
 @require_GET
