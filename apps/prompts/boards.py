@@ -1,51 +1,17 @@
-"""What the pages of this room show, read in few queries: the list, the timeline, whose turn it is."""
+"""What the pages of this room show, read in few queries: what is live, what was, whose turn it is."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from django.db.models import Count, Max, Prefetch, Q
+from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
 from apps.prompts import policy
-from apps.prompts.models import ChangeRequest, Deployment, Environment, Prompt, Version
+from apps.prompts.models import ChangeRequest, Deployment, Environment, Prompt
 from apps.prompts.models.changes import ChangeRequestQuerySet
 from apps.prompts.models.deployments import DeploymentQuerySet
-from apps.prompts.models.prompts import PromptQuerySet
-
-
-def live_prefetch() -> "Prefetch[str]":
-    """Load what is live now as `prompt.live`, lowest environment first."""
-    rows = Deployment.objects.current().loaded().order_by("environment__rank")
-    return Prefetch("deployments", queryset=rows, to_attr="live")
-
-
-def for_list(prompts: PromptQuerySet) -> PromptQuerySet:
-    """Load what a row of the list shows: pills, open requests and the newest version with its author."""
-    return (
-        prompts.select_related("owner")
-        .annotate(
-            open_requests=Count(
-                "change_request_items",
-                filter=Q(change_request_items__change_request__state__in=ChangeRequest.WAITING),
-                distinct=True,
-            ),
-            newest_number=Max("versions__number"),
-        )
-        .prefetch_related(live_prefetch())
-        .order_by("name", "id")
-    )
-
-
-def folders_of(workspace: Workspace) -> list[tuple[str, int]]:
-    """Return the first-level folders with the number of prompts below each."""
-    counts: dict[str, int] = {}
-    for name in workspace.prompts.active().values_list("name", flat=True):
-        folder = name.split("/")[0] if "/" in name else ""
-        counts[folder] = counts.get(folder, 0) + 1
-    return sorted((folder, count) for folder, count in counts.items() if folder)
 
 
 @dataclass(frozen=True)
@@ -149,59 +115,6 @@ def _scheduled_turn(request: ChangeRequest, standing: policy.Standing) -> str:
     if standing.may_apply:
         return f"Goes live on {when}."
     return f"Due on {when}, but as it stands it would not go live: {standing.blockers[0]}"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One line of a prompt's timeline."""
-
-    at: datetime
-    who: str
-    what: str
-    url_name: str
-    number: int
-    note: str = ""
-
-
-def timeline(prompt: Prompt, limit: int = 30) -> list[Moment]:
-    """Return versions, requests, and the promotions and undos of the last environment, newest first."""
-    top = prompt.workspace.environments.aggregate(top=Max("rank"))["top"]
-    moments = [
-        *(_of_version(version) for version in prompt.versions.select_related("author").order_by("-number")[:limit]),
-        *(_of_deployment(deployment) for deployment in history(prompt).filter(environment__rank=top)[:limit]),
-        *(
-            Moment(
-                r.created_at,
-                str(r.author),
-                f"asked to promote to {r.environment.name}",
-                "change_request_detail",
-                r.number,
-                r.title,
-            )
-            for r in requests_of(prompt)[:limit]
-        ),
-    ]
-    return sorted(moments, key=lambda moment: moment.at, reverse=True)[:limit]
-
-
-def _of_version(version: Version) -> Moment:
-    who = str(version.author) if version.author else "Somebody"
-    return Moment(
-        version.created_at,
-        who,
-        f"saved version {version.number}",
-        "version_detail",
-        version.number,
-        version.message,
-    )
-
-
-def _of_deployment(deployment: Deployment) -> Moment:
-    version, place = deployment.version.number, deployment.environment.name
-    undone = deployment.kind == Deployment.Kind.ROLL_BACK
-    what = f"rolled {place} back to version {version}" if undone else f"promoted version {version} to {place}"
-    who = str(deployment.actor or deployment.actor_key or "Galley")
-    return Moment(deployment.at, who, what, "version_detail", version, deployment.reason)
 
 
 def live_of(prompt: Prompt) -> list[Deployment]:

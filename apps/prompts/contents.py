@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from copy import copy
 from typing import Any
 
@@ -24,6 +25,7 @@ MAX_SCHEMA_DEPTH = 40
 TOOL_FIELDS = ("name", "description", "parameters", "strict")
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_LIMIT = 255
+MAX_TAGS = 20
 RESERVED_NAMES = frozenset({"new", "metrics", "prompt-detail"})
 PARAMETER_RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
@@ -46,6 +48,18 @@ def clean_name(name: str) -> str:
     if "|" in name or "\n" in name or any(not part.strip() for part in name.split("/")):
         raise DomainError("A name may use / for folders, without | and without an empty folder.")
     return name
+
+
+def clean_description(description: str) -> str:
+    return text.clean(description, field="The description", max_bytes=1_200).strip()[:300]
+
+
+def clean_tags(tags: Iterable[str]) -> list[str]:
+    """Return the tags as they are kept: trimmed, once each, in order. Raises DomainError for over 20."""
+    found = sorted({text.clean(tag, field="A tag", max_bytes=1_000).strip()[:40] for tag in tags} - {""})
+    if len(found) > MAX_TAGS:
+        raise DomainError(f"A prompt has at most {MAX_TAGS} tags.")
+    return found
 
 
 def clean_messages(messages: Any, *, kind: str) -> list[items.Item]:

@@ -1,145 +1,141 @@
-"""What changed between two versions: words inside messages, parameters, variables; and one sentence for it all."""
+"""What changed between two versions: messages, examples and settings, and one sentence for it all."""
 
-import difflib
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from apps.prompts import alignment, settings_diffs
 from apps.prompts.models.prompts import Content
+from apps.prompts.settings_diffs import Section
+from apps.prompts.word_diffs import Piece, words
 
-TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-# SequenceMatcher is quadratic: beyond this many words a diff is made by lines, then by words inside changed lines.
-WORD_LIMIT = 4_000
+__all__ = ["ContentDiff", "ExampleDiff", "MessageDiff", "Piece", "Section", "between", "words"]
 
-Piece = tuple[str, str]  # ("equal" | "delete" | "insert", text)
+Item = dict[str, Any]  # a message, a placeholder or the place of the examples
 
 
 @dataclass(frozen=True)
 class MessageDiff:
-    """One message of either side; `role` names the newer one's role."""
+    """One message of either side; `number` and `role` are the newer one's, where there is one."""
 
     number: int
     role: str
     pieces: list[Piece]
-    status: str  # same | changed | added | removed
+    status: str  # same | changed | added | removed | moved
+    before_number: int | None = None
+    before_role: str = ""
+
+
+@dataclass(frozen=True)
+class ExampleDiff:
+    """One few-shot example of either side."""
+
+    number: int
+    status: str
+    input: list[Piece]
+    output: list[Piece]
 
 
 @dataclass(frozen=True)
 class ContentDiff:
-    """All differences of two contents. `rows` are (what, before, after) for everything that is not a message."""
+    """All differences of two contents."""
 
     messages: list[MessageDiff]
-    rows: list[tuple[str, Any, Any]]
     sentence: str
+    sections: list[Section] = field(default_factory=list)
+    examples: list[ExampleDiff] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[tuple[str, Any, Any]]:
+        """Return (what, before, after) for everything that is neither a message nor an example."""
+        return [(row.name, row.before, row.after) for section in self.sections for row in section.rows]
 
     @property
     def is_empty(self) -> bool:
-        return not self.rows and all(message.status == "same" for message in self.messages)
+        return not self.sections and not self.changed_examples and all(one.status == "same" for one in self.messages)
 
-
-def words(before: str, after: str) -> list[Piece]:
-    """Return the pieces of both texts in reading order, adjacent ones merged."""
-    if before == after:
-        return [("equal", before)] if before else []
-    a, b = TOKEN.findall(before), TOKEN.findall(after)
-    if max(len(a), len(b)) > WORD_LIMIT:
-        a, b = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return _merged(_pieces(a, b))
-
-
-def _pieces(a: list[str], b: list[str]) -> list[Piece]:
-    found: list[Piece] = []
-    for op, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if op == "equal":
-            found.append(("equal", "".join(a[a1:a2])))
-            continue
-        found.append(("delete", "".join(a[a1:a2])))
-        found.append(("insert", "".join(b[b1:b2])))
-    return found
-
-
-def _merged(pieces: list[Piece]) -> list[Piece]:
-    """Join what belongs together: a lone space between two changes is part of the change."""
-    result: list[Piece] = []
-    for kind, text in pieces:
-        if not text:
-            continue
-        if result and result[-1][0] == kind:
-            result[-1] = (kind, result[-1][1] + text)
-        else:
-            result.append((kind, text))
-    return result
+    @property
+    def changed_examples(self) -> list[ExampleDiff]:
+        return [example for example in self.examples if example.status != "same"]
 
 
 def between(before: Content | None, after: Content) -> ContentDiff:
     """Compare two contents; `before` may be absent (nothing was live)."""
-    old = before.messages if before else []
-    messages = [
-        _message(number, old[number] if number < len(old) else None, _at(after.messages, number))
-        for number in range(max(len(old), len(after.messages)))
-    ]
-    rows = _rows(before, after)
-    return ContentDiff(messages, rows, _sentence(before, messages, rows))
+    messages = _messages(before.messages if before else [], after.messages)
+    examples = _examples(_examples_of(before), _examples_of(after))
+    sections = settings_diffs.sections(before, after)
+    sentence = _sentence(messages, examples, sections) if before else "Nothing was live before: everything is new."
+    return ContentDiff(messages, sentence, sections, examples)
 
 
-def _at(messages: list[dict[str, str]], number: int) -> dict[str, str] | None:
-    return messages[number] if number < len(messages) else None
+def _messages(old: list[Item], new: list[Item]) -> list[MessageDiff]:
+    pairs = alignment.align(old, new, kind=_role, text=_text)
+    return [_message(pair, _at(old, pair.before), _at(new, pair.after)) for pair in pairs]
 
 
-def _message(number: int, before: dict[str, str] | None, after: dict[str, str] | None) -> MessageDiff:
-    shown = after or before or {"role": "", "content": ""}
-    pieces = words(before["content"] if before else "", after["content"] if after else "")
+def _at(items: list[Item], place: int | None) -> Item | None:
+    return None if place is None else items[place]
+
+
+def _role(item: Item) -> str:
+    return str(item.get("role") or item.get("type") or "")
+
+
+def _text(item: Item) -> str:
+    """Return what a message says; a placeholder says its name, the place of the examples nothing."""
+    return str(item.get("content") or item.get("name") or "")
+
+
+def _message(pair: alignment.Pair, before: Item | None, after: Item | None) -> MessageDiff:
+    shown = after or before or {}
+    number = pair.after if pair.after is not None else pair.before
+    return MessageDiff(
+        number=(number or 0) + 1,
+        role=_role(shown),
+        pieces=words(_text(before) if before else "", _text(after) if after else ""),
+        status=_status(before, after, moved=pair.moved),
+        before_number=None if pair.before is None else pair.before + 1,
+        before_role=_role(before) if before else "",
+    )
+
+
+def _status(before: Item | None, after: Item | None, *, moved: bool = False) -> str:
     if before is None:
-        status = "added"
-    elif after is None:
-        status = "removed"
-    else:
-        status = "same" if before == after else "changed"
-    return MessageDiff(number + 1, shown["role"], pieces, status)
-
-
-def _rows(before: Content | None, after: Content) -> list[tuple[str, Any, Any]]:
-    old, new = _settings(before), _settings(after)
-    return [(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
-
-
-def _settings(content: Content | None) -> dict[str, Any]:
-    """Flatten everything but the messages to named values: "temperature" → 0.2, "variable tone" → "string, …"."""
-    if content is None:
-        return {}
-    found: dict[str, Any] = {"format": content.format, "model": content.model_config.get("model") or None}
-    found.update(content.model_config.get("parameters", {}))
-    for variable in content.variables:
-        found[f"variable {variable['name']}"] = _contract_words(variable)
-    found["output schema"] = content.output_schema
-    found["tools"] = content.tools or None
-    return found
-
-
-def _contract_words(variable: dict[str, Any]) -> str:
-    words = [variable["type"], "required" if variable["required"] else "optional"]
-    if variable["default"] is not None:
-        words.append(f"default {variable['default']}")
-    return ", ".join(words)
-
-
-def _sentence(before: Content | None, messages: list[MessageDiff], rows: list[tuple[str, Any, Any]]) -> str:
-    if before is None:
-        return "Nothing was live before: everything is new."
-    parts = []
-    for status in ("changed", "added", "removed"):
-        count = sum(message.status == status for message in messages)
-        if count:
-            parts.append(f"{count} message{'s' if count > 1 else ''} {status}")
-    parts += [_row_words(*row) for row in rows]
-    return (", ".join(parts) + ".") if parts else "No difference."
-
-
-def _row_words(name: str, before: Any, after: Any) -> str:
-    if before is None:
-        return f"{name} added" if name.startswith("variable") else f"{name} set to {after}"
+        return "added"
     if after is None:
-        return f"{name} removed"
-    if isinstance(before, dict | list) or isinstance(after, dict | list):
-        return f"{name} changed"
-    return f"{name} {before} → {after}"
+        return "removed"
+    if moved:
+        return "moved"
+    return "same" if before == after else "changed"
+
+
+def _examples_of(content: Content | None) -> list[Item]:
+    return content.examples if content else []
+
+
+def _examples(old: list[Item], new: list[Item]) -> list[ExampleDiff]:
+    pairs = alignment.align(old, new, kind=lambda _: "", text=lambda one: f"{one.get('input')}\n{one.get('output')}")
+    return [_example(pair, _at(old, pair.before), _at(new, pair.after)) for pair in pairs]
+
+
+def _example(pair: alignment.Pair, before: Item | None, after: Item | None) -> ExampleDiff:
+    number = pair.after if pair.after is not None else pair.before
+    parts = [words(*(str((side or {}).get(part) or "") for side in (before, after))) for part in ("input", "output")]
+    return ExampleDiff((number or 0) + 1, _status(before, after, moved=pair.moved), *parts)
+
+
+def _sentence(messages: list[MessageDiff], examples: list[ExampleDiff], sections: list[Section]) -> str:
+    parts = [*_counts(messages, "message"), *_counts(examples, "example")]
+    parts += [phrase for section in sections for phrase in section.phrases]
+    if not parts:
+        return "No difference."
+    shown, more = parts[:8], len(parts) - 8
+    return ", ".join(shown) + (f", and {more} more changes." if more > 0 else ".")
+
+
+def _counts(found: "list[MessageDiff] | list[ExampleDiff]", noun: str) -> list[str]:
+    parts = []
+    for status in ("changed", "added", "removed", "moved"):
+        count = sum(one.status == status for one in found)
+        if count:
+            parts.append(f"{count} {noun}{'s' if count > 1 else ''} {status}")
+    return parts

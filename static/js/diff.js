@@ -2,7 +2,7 @@
 (() => {
   let at = -1;
 
-  const changes = () => [...document.querySelectorAll("[data-diff] ins, [data-diff] del, [data-diff-change]")]
+  const changes = () => [...document.querySelectorAll("[data-diff=''] ins, [data-diff=''] del, [data-diff-change]")]
     .filter((change) => change.checkVisibility())
     // A deletion with its insertion is one change: stop at the first of the two.
     .filter((change) => !(change.matches("ins") && change.previousSibling?.nodeName === "DEL"));

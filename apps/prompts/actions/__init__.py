@@ -21,8 +21,10 @@ from apps.prompts.actions.environments import (
     rename_environment,
     update_policy,
 )
+from apps.prompts.actions.importing import Report, import_prompts
 from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
 from apps.prompts.actions.labels import move_label, remove_label
+from apps.prompts.actions.library import archive_prompt, restore_version, unarchive_prompt, update_prompt
 from apps.prompts.actions.promoting import (
     cancel_schedule,
     promote_change_request,
@@ -31,7 +33,6 @@ from apps.prompts.actions.promoting import (
     undo_release,
 )
 from apps.prompts.actions.prompts import (
-    archive_prompt,
     create_prompt,
     discard_draft,
     open_draft,
@@ -44,6 +45,7 @@ from apps.prompts.actions.spending import decide_spend, refresh_spend_check
 
 __all__ = [
     "Anchor",
+    "Report",
     "accept_failure",
     "add_to_change_request",
     "archive_prompt",
@@ -60,6 +62,7 @@ __all__ = [
     "discard_draft",
     "edit_change_request",
     "edit_comment",
+    "import_prompts",
     "move_environment",
     "move_label",
     "open_change_request",
@@ -81,6 +84,7 @@ __all__ = [
     "report_check",
     "report_external_check",
     "resolve_comment",
+    "restore_version",
     "review_change_request",
     "roll_back",
     "save_draft",
@@ -91,7 +95,9 @@ __all__ = [
     "settle_change_requests",
     "start_change_request",
     "submit_change_request",
+    "unarchive_prompt",
     "undo_release",
     "update_policy",
+    "update_prompt",
     "withdraw_change_request",
 ]

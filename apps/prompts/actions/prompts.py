@@ -10,7 +10,7 @@ from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
 from apps.prompts import composition, contents, starters
-from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
+from apps.prompts.models import Draft, Prompt, Version
 
 
 class NothingChanged(DomainError):
@@ -63,9 +63,9 @@ def new_prompt(
         workspace=workspace,
         name=contents.clean_name(name),
         kind=kind,
-        description=text.clean(description, field="The description", max_bytes=1_000).strip()[:300],
+        description=contents.clean_description(description),
         owner=owner,
-        tags=clean_tags(tags or []),
+        tags=contents.clean_tags(tags or []),
     )
     try:
         with transaction.atomic():
@@ -73,24 +73,6 @@ def new_prompt(
     except IntegrityError:
         raise DomainError(f"There is already a prompt called {prompt.name}.") from None
     return prompt
-
-
-def clean_tags(tags: list[str]) -> list[str]:
-    return sorted({text.clean(tag, field="A tag").strip()[:40] for tag in tags if tag.strip()})
-
-
-@transaction.atomic
-def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
-    """Take a prompt out of the lists. Raises DomainError while a change request waits or it is live somewhere."""
-    if prompt.change_request_items.filter(change_request__state__in=ChangeRequest.WAITING).exists():
-        raise DomainError("A change request for this prompt is waiting. Withdraw it first.")
-    if prompt.deployments.exists():
-        raise DomainError("This prompt is or was live, so programs may fetch it. It stays in the lists.")
-    if parents := composition.parents_of(prompt):
-        names = ", ".join(dict.fromkeys(parent.prompt.name for parent in parents))
-        raise DomainError(f"Other prompts take this one in: {names}. Change them first.")
-    Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now())
-    audit.record(workspace=prompt.workspace, actor=acting_user, verb="archived", target=prompt)
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from apps.prompts.models.input_sets import InputSet
 from apps.prompts.models.labels import Label
 from apps.prompts.models.prompts import Draft, Prompt, Version
 from apps.prompts.models.references import VersionReference
+from apps.prompts.models.search import PromptWords
 
 __all__ = [
     "AcceptedFailure",
@@ -29,6 +30,7 @@ __all__ = [
     "InputSet",
     "Label",
     "Prompt",
+    "PromptWords",
     "SpendApproval",
     "Version",
     "VersionReference",

@@ -1,13 +1,14 @@
 from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Cast
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import append_only
 from apps.prompts.models.epochs import moves_delivery
+from apps.prompts.models.search import keeps_names, keeps_texts, prompts_saying
 
 
 class PromptQuerySet(models.QuerySet["Prompt"]):
@@ -17,19 +18,23 @@ class PromptQuerySet(models.QuerySet["Prompt"]):
     def in_folder(self, folder: str) -> Self:
         return self.filter(name__startswith=f"{folder}/") if folder else self
 
+    def in_hand(self, *, archived: bool) -> Self:
+        """Keep what people work with, or what they put away."""
+        return self.exclude(archived_at=None) if archived else self.active()
+
+    def tagged(self, tag: str) -> Self:
+        return self.filter(tags__contains=[tag]) if tag else self
+
+    def owned_by(self, owner_id: int | None) -> Self:
+        return self.filter(owner=owner_id) if owner_id else self
+
     def matching(self, query: str) -> Self:
-        """Keep prompts that say `query` in their name, description, tags or the text of any version."""
+        """Keep prompts whose name holds `query`, or that hold all its words in name, description, tags or any version."""
         if not query:
             return self
-        texts = Version.objects.alias(text_of_messages=Cast("messages", models.TextField())).filter(
-            prompt=models.OuterRef("pk"), text_of_messages__icontains=query
-        )
-        return self.filter(
-            models.Q(name__icontains=query)
-            | models.Q(description__icontains=query)
-            | models.Q(tags__icontains=query)
-            | models.Exists(texts)
-        )
+        named = models.Q(name__icontains=query)
+        saying = prompts_saying(query)
+        return self.filter(named if saying is None else named | models.Q(pk__in=saying))
 
 
 class Prompt(models.Model):
@@ -52,7 +57,11 @@ class Prompt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="prompt_name_once")]
-        triggers = [moves_delivery("changed.workspace_id")]
+        indexes = [
+            models.Index(fields=["workspace", "owner"], name="prompt_by_owner"),
+            GinIndex(fields=["tags"], name="prompt_by_tag"),
+        ]
+        triggers = [moves_delivery("changed.workspace_id"), keeps_names()]
 
     def __str__(self) -> str:
         return self.name
@@ -130,6 +139,10 @@ class Draft(Content):
 
 
 class VersionQuerySet(models.QuerySet["Version"]):
+    def for_rows(self) -> Self:
+        """Leave the texts out: a row says a number, a message and who saved it."""
+        return self.defer("messages", "examples", "variables", "model_config", "output_schema", "tools")
+
     def newest_first(self) -> Self:
         return self.order_by("-number")
 
@@ -152,6 +165,7 @@ class Version(Content):
         triggers = [
             *append_only.TRIGGERS,
             moves_delivery("SELECT workspace_id FROM prompts_prompt WHERE id = changed.prompt_id"),
+            keeps_texts(),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from apps.prompts.views.changes import (
     change_request_submit,
     change_request_withdraw,
 )
+from apps.prompts.views.comparing import version_compare
 from apps.prompts.views.decisions import (
     change_request_dossier,
     change_request_promote,
@@ -39,13 +40,15 @@ from apps.prompts.views.exceptions import (
     spend_refresh,
 )
 from apps.prompts.views.history import history_page
+from apps.prompts.views.importing import prompt_export, prompt_export_all, prompt_import, prompt_import_apply
 from apps.prompts.views.input_sets import input_set_delete, input_set_rename, input_set_save
 from apps.prompts.views.labels import label_list, label_move, label_remove
-from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.library import prompt_archive, prompt_list, prompt_settings, prompt_unarchive, prompt_waiting
+from apps.prompts.views.prompts import prompt_detail, prompt_new, prompt_use
 from apps.prompts.views.running import prompt_running
 from apps.prompts.views.spending import spend_approval, spend_approval_list, spend_decide
 from apps.prompts.views.tries import prompt_try, prompt_try_diff, prompt_try_stream
-from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
+from apps.prompts.views.versions import version_detail, version_list, version_restore
 
 __all__ = [
     "change_request_collect",
@@ -92,13 +95,20 @@ __all__ = [
     "prompt_archive",
     "prompt_blast",
     "prompt_detail",
+    "prompt_export",
+    "prompt_export_all",
+    "prompt_import",
+    "prompt_import_apply",
     "prompt_list",
     "prompt_new",
     "prompt_running",
+    "prompt_settings",
     "prompt_try",
     "prompt_try_diff",
     "prompt_try_stream",
+    "prompt_unarchive",
     "prompt_use",
+    "prompt_waiting",
     "spend_approval",
     "spend_approval_list",
     "spend_decide",

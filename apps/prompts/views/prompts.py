@@ -1,27 +1,22 @@
-"""The list of prompts and the page of one."""
+"""The page of one prompt, and beginning a new one."""
 
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
-from apps.core import charts
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import actions, boards, items, snippets, variables
+from apps.prompts import actions, boards, items, snippets, timelines, variables
 from apps.prompts.forms import PromptForm
 from apps.prompts.models import Deployment, Prompt, Version
-
-PAGE_SIZE = 50
 
 
 def find(request: HttpRequest, prompt_id: int) -> Prompt:
@@ -41,6 +36,8 @@ def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
         ("running", "Running", "prompt_running"),
         ("use", "Use it", "prompt_use"),
     ]
+    if may_edit:
+        tabs.append(("settings", "Settings", "prompt_settings"))
     place = {"workspace": request.workspace.slug, "prompt_id": prompt.pk}
     return {
         "prompt": prompt,
@@ -50,26 +47,6 @@ def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
             for name, label, url_name in tabs
         ],
     }
-
-
-@require_GET
-@requires(Right.VIEW)
-def prompt_list(request: HttpRequest) -> HttpResponse:
-    query, folder = request.GET.get("q", "").strip()[:200], request.GET.get("folder", "")[:255]
-    prompts = boards.for_list(request.workspace.prompts.active().in_folder(folder).matching(query))
-    rows = Paginator(prompts, PAGE_SIZE).get_page(request.GET.get("page"))
-    spent = spend.by_prompt(request.workspace.pk, [prompt.pk for prompt in rows])
-    context = {
-        "rows": rows,
-        "spend": spent,
-        "sparks": {pk: charts.sparkline(one.daily, label="Spend of the last 7 days") for pk, one in spent.items()},
-        "query": query,
-        "folder": folder,
-        "folders": boards.folders_of(request.workspace),
-        "environments": boards.environments_of(request.workspace),
-        "waiting": [] if query else [one for one in boards.waiting_requests(request.membership) if one.mine][:5],
-    }
-    return page(request, "prompts/prompt_list.html", context, fragment="table")
 
 
 @require_http_methods(["GET", "POST"])
@@ -91,17 +68,17 @@ def prompt_new(request: HttpRequest) -> HttpResponse:
 @requires(Right.VIEW)
 def prompt_detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
-    versions = list(prompt.versions.select_related("author").newest_first()[:10])
+    versions = list(prompt.versions.select_related("author", "author_key").for_rows().newest_first()[:30])
     live = boards.live_of(prompt)
     shown = _shown(live, versions)
     context = {
         **frame(request, prompt, "overview"),
         "live": live,
         "shown": shown,
-        "versions": versions,
+        "versions": versions[:10],
         "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
-        "waiting": boards.waiting_requests(request.membership, prompt=prompt),
-        "timeline": boards.timeline(prompt),
+        "open_requests": boards.requests_of(prompt).waiting().count(),
+        "timeline": timelines.timeline(prompt, versions),
         "has_draft": prompt.drafts.filter(author=request.user).exists(),
     }
     return page(request, "prompts/prompt_detail.html", context)
@@ -111,7 +88,7 @@ def _shown(live: list[Deployment], versions: list[Version]) -> Version | None:
     """Choose the text to open on: what is live highest up, else the newest version."""
     if live:
         return live[-1].version
-    return versions[0] if versions else None
+    return versions[0].prompt.versions.get(pk=versions[0].pk) if versions else None
 
 
 @require_GET
@@ -146,12 +123,3 @@ def _subject(prompt: Prompt, environment: str, version: Version | None) -> snipp
         values=variables.example_values(version.variables) if version else {},
         placeholders=tuple(items.placeholders(version.messages)) if version else (),
     )
-
-
-@require_POST
-@requires(Right.EDIT)
-def prompt_archive(request: HttpRequest, prompt_id: int) -> HttpResponse:
-    prompt = find(request, prompt_id)
-    actions.archive_prompt(prompt=prompt, acting_user=request.user)
-    messages.success(request, f"{prompt.name} is archived.")
-    return redirect("prompt_list", workspace=request.workspace.slug)

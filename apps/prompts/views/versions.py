@@ -1,13 +1,12 @@
-"""Saved versions: reading, comparing, restoring."""
+"""Saved versions: reading, restoring, exporting."""
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
-from apps.core import text
 from apps.core.errors import Conflict
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
@@ -26,11 +25,14 @@ def find_version(prompt: Prompt, number: int) -> Version:
 @requires(Right.VIEW)
 def version_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
+    live = boards.live_of(prompt)
     context = {
         **frame(request, prompt, "versions"),
-        "versions": prompt.versions.select_related("author").newest_first()[:200],
-        "live": boards.live_of(prompt),
+        "versions": prompt.versions.select_related("author").for_rows().newest_first()[:200],
+        "live": live,
+        "top": live[-1] if live else None,
         "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
+        "has_draft": prompt.drafts.filter(author=request.user).exists(),
     }
     return page(request, "prompts/version_list.html", context)
 
@@ -60,37 +62,19 @@ def _may_deploy(request: HttpRequest, environment: Environment, version: Version
     return not environment.is_guarded and not there and request.membership.may_promote(environment.name)
 
 
-@require_GET
-@requires(Right.VIEW)
-def version_compare(request: HttpRequest, prompt_id: int) -> HttpResponse:
-    prompt = find(request, prompt_id)
-    before, after = (find_version(prompt, _number(request, name)) for name in ("from", "to"))
-    context = {
-        **frame(request, prompt, "versions"),
-        "before": before,
-        "after": after,
-        "diff": diffs.between(before, after),
-        "versions": prompt.versions.newest_first()[:200],
-    }
-    return page(request, "prompts/version_compare.html", context)
-
-
-def _number(request: HttpRequest, name: str) -> int:
-    number = text.whole_number(request.GET.get(name, ""))
-    if number is None:
-        raise Http404
-    return number
-
-
 @require_POST
 @requires(Right.EDIT)
 def version_restore(request: HttpRequest, prompt_id: int, number: int) -> HttpResponse:
+    """Begin the draft anew from a version; a draft that would be lost is shown first."""
     prompt = find(request, prompt_id)
     version = find_version(prompt, number)
+    replace = request.POST.get("replace") == "on"
     try:
-        actions.open_draft(prompt=prompt, acting_user=request.user, start_from=version)
-    except Conflict as error:
-        messages.warning(request, error.message)
-    else:
-        messages.success(request, f"Your draft starts from version {number}.")
+        actions.restore_version(version=version, acting_user=request.user, replace=replace)
+    except Conflict:
+        draft = get_object_or_404(prompt.drafts.select_related("based_on"), author=request.user)
+        context = {**frame(request, prompt, "versions"), "version": version, "draft": draft}
+        context["diff"] = diffs.between(draft, version)
+        return page(request, "prompts/version_restore.html", context, status=409)
+    messages.success(request, f"Your draft starts from version {number}.")
     return redirect("draft_edit", workspace=request.workspace.slug, prompt_id=prompt.pk)
