@@ -48,6 +48,8 @@ app.conf.beat_schedule = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "promote-due": {"task": "apps.prompts.beat.promote_due", "schedule": 10.0, "options": {"expires": 20}},
+    "settle-requests": {"task": "apps.prompts.beat.settle_requests", "schedule": 300.0, "options": {"expires": 300}},
     "sum-hours": {"task": "apps.llm.beat.sum_hours", "schedule": 60.0, "options": {"expires": 60}},
     "probe-lanes": {"task": "apps.llm.beat.probe_lanes", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-texts": {"task": "apps.llm.beat.sweep_texts", "schedule": 600.0, "options": {"expires": 300}},

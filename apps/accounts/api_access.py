@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -25,20 +26,31 @@ class ApiKeyAuthentication(BaseAuthentication):
     """Accept a key that exists, is not revoked and has not expired; say nothing about why another is refused."""
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        if not credentials:
+        header = request.headers.get("Authorization", "")
+        if not header.partition(" ")[2]:
             return None
-        public_id, secret = _credentials(scheme.lower(), credentials.strip())
-        now = timezone.now()
-        keys = ApiKey.objects.usable(now)
-        key = keys.filter(secret_hash=hash_of(secret)).first() if secret else None
-        if key is None or (public_id is not None and public_id != key.public_id):
+        key = identify(header, _stored)
+        if key is None:
             raise AuthenticationFailed("This API key is not valid.")
         _touch(key)
         return None, key
 
     def authenticate_header(self, request: Request) -> str:
         return REALM
+
+
+def identify(authorization: str, find: Callable[[str], ApiKey | None]) -> ApiKey | None:
+    """Return the usable key that an Authorization header names; `find` looks one up by the hash of its secret."""
+    scheme, _, credentials = authorization.partition(" ")
+    public_id, secret = _credentials(scheme.lower(), credentials.strip())
+    key = find(hash_of(secret)) if secret else None
+    if key is None or key.state(timezone.now()) != "active" or public_id not in (None, key.public_id):
+        return None
+    return key
+
+
+def _stored(secret_hash: str) -> ApiKey | None:
+    return ApiKey.objects.filter(secret_hash=secret_hash).first()
 
 
 def _credentials(scheme: str, credentials: str) -> tuple[str | None, str]:
@@ -54,10 +66,14 @@ def _credentials(scheme: str, credentials: str) -> tuple[str | None, str]:
     return public_id, secret
 
 
+def is_due_for_touch(key: ApiKey, now: datetime) -> bool:
+    return key.last_used_at is None or now - key.last_used_at > LAST_USED_GRAIN
+
+
 def _touch(key: ApiKey) -> None:
     """Remember the use, at most once a minute so that a busy key is not a busy row."""
     now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > LAST_USED_GRAIN:
+    if is_due_for_touch(key, now):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
@@ -82,6 +98,13 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return isinstance(request.auth, ApiKey) and request.auth.allows(self.scope)
+
+
+class MayFetch(BasePermission):
+    """Let keys in that may fetch prompts somewhere; the view asks `key.may_fetch(environment)` about the place."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.auth, ApiKey) and request.auth.may_fetch_somewhere
 
 
 def scoped(scope: str) -> type[HasScope]:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from apps.accounts.models import Membership, Team, User, Workspace
 from apps.accounts.models.workspaces import check_time_zone
-from apps.accounts.rights import PROMOTE_PREFIX, ROLE_HELP, Role, Scope
+from apps.accounts.rights import PROMOTE_PREFIX, READ_PREFIX, ROLE_HELP, Role, Scope
 
 DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
@@ -120,6 +120,13 @@ class ApiKeyForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "checkout service", "autocomplete": "off"}),
     )
     scopes = forms.MultipleChoiceField(choices=Scope.choices, required=False)
+    read = forms.CharField(
+        label="Environments that it may fetch from, and nothing else",
+        required=False,
+        max_length=400,
+        help_text="Instead of fetching everything: names separated by commas. It sees only what is live there.",
+        widget=forms.TextInput(attrs={"placeholder": "production", "autocomplete": "off"}),
+    )
     promote = forms.CharField(
         label="Environments where it may put versions live",
         required=False,
@@ -141,8 +148,9 @@ class ApiKeyForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        places = [name.strip() for name in values.get("promote", "").split(",") if name.strip()]
-        values["scopes"] = [*values.get("scopes", []), *(PROMOTE_PREFIX + name for name in places)]
+        for field, prefix in (("read", READ_PREFIX), ("promote", PROMOTE_PREFIX)):
+            places = [name.strip() for name in values.get(field, "").split(",") if name.strip()]
+            values["scopes"] = [*values.get("scopes", []), *(prefix + name for name in places)]
         if not values["scopes"]:
             self.add_error("scopes", "Choose at least one thing that the key may do.")
         expires = values.get("expires")

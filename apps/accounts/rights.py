@@ -58,7 +58,10 @@ def rights_of(roles: list[str]) -> frozenset[Right]:
 
 
 class Scope(models.TextChoices):
-    """What an API key may do; `prompts:promote:<environment>` is spelled per environment."""
+    """What an API key may do; `prompts:promote:<environment>` is spelled per environment.
+
+    `prompts:read:<environment>` may stand for `prompts:read` where a key should see what is live there and nothing else.
+    """
 
     PROMPTS_READ = "prompts:read", "fetch prompts"
     PROMPTS_DRAFT = "prompts:draft", "write drafts and versions"
@@ -71,6 +74,7 @@ class Scope(models.TextChoices):
 
 
 PROMOTE_PREFIX = "prompts:promote:"
+READ_PREFIX = "prompts:read:"
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -80,12 +84,14 @@ def is_environment(name: str) -> bool:
 
 
 def is_scope(value: str) -> bool:
-    prefix, environment = value[: len(PROMOTE_PREFIX)], value[len(PROMOTE_PREFIX) :]
-    return value in Scope.values or (prefix == PROMOTE_PREFIX and is_environment(environment))
+    prefix, _, environment = value.rpartition(":")
+    return value in Scope.values or (f"{prefix}:" in (PROMOTE_PREFIX, READ_PREFIX) and is_environment(environment))
 
 
 def words_of(scope: str) -> str:
     """Return what a scope lets a key do, in words."""
     if scope.startswith(PROMOTE_PREFIX):
         return f"put versions live in {scope.removeprefix(PROMOTE_PREFIX)}"
+    if scope.startswith(READ_PREFIX):
+        return f"fetch what is live in {scope.removeprefix(READ_PREFIX)}"
     return Scope(scope).label if scope in Scope.values else scope

@@ -24,6 +24,17 @@ class NotAllowed(DomainError):
     code = "not-allowed"
 
 
+class Unavailable(DomainError):
+    """Something that we stand on is away for a moment: ask again, and keep what you have until then."""
+
+    status = 503
+    code = "unavailable"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
+
+    def __init__(self, message: str = "The database does not answer. Try again in a moment.", **details: Any) -> None:
+        super().__init__(message, **details)
+
+
 class Conflict(DomainError):
     """Somebody else changed it first."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Max, Prefetch, Q
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
@@ -57,10 +59,13 @@ class Waiting:
 
 def waiting_requests(membership: Membership, prompt: Prompt | None = None, limit: int = 20) -> list[Waiting]:
     """Return the open requests of the member's workspace (of one prompt), those that wait for this member first."""
-    wanted = membership.workspace.change_requests.waiting().newest_first()
-    if prompt:
-        wanted = wanted.filter(items__prompt=prompt)
-    requests = list(loaded(wanted)[:limit])
+    wanted = membership.workspace.change_requests.all()
+    return waiting_of(membership, wanted.filter(items__prompt=prompt) if prompt else wanted, limit)
+
+
+def waiting_of(membership: Membership, wanted: ChangeRequestQuerySet, limit: int) -> list[Waiting]:
+    """Return which of these requests wait, with whose turn it is, those that wait for this member first."""
+    requests = list(loaded(wanted.waiting().newest_first())[:limit])
     if not requests:
         return []
     reviewers = policy.reviewers_of(membership.workspace)
@@ -91,19 +96,26 @@ def _live_by_environment(requests: list[ChangeRequest]) -> dict[int, dict[int, D
 
 def loaded(requests: ChangeRequestQuerySet) -> ChangeRequestQuerySet:
     """Load what `policy.standing` and the pages read."""
-    return requests.select_related("environment", "author", "workspace").prefetch_related(
+    return requests.select_related(
+        "environment__workspace", "author", "workspace", "scheduled_by", "superseded_by"
+    ).prefetch_related(
         "items__version__prompt",
         "items__version__author",
         "items__prompt",
         Prefetch("items__base", Deployment.objects.prefetch_related("arms__version")),
         "approvals__reviewer",
         "checks",
+        "asked__user",
     )
 
 
 def turn(request: ChangeRequest, standing: policy.Standing, membership: Membership) -> tuple[str, bool]:
     """Say whose turn it is, and whether it is this member's."""
     user = membership.user
+    if request.is_draft:
+        return "A draft: add prompts, then open it.", request.author_id == user.pk
+    if request.is_scheduled:
+        return _scheduled_turn(request, standing), False
     if standing.may_apply:
         mine = membership.may_promote(request.environment.name)
         return ("Ready: you can promote it." if mine else "Ready to be promoted."), mine
@@ -117,8 +129,17 @@ def turn(request: ChangeRequest, standing: policy.Standing, membership: Membersh
     if not standing.evidence_is_in:
         names = [check.name for check in standing.checks if check.required and check.problem]
         return f"Waits for {' and '.join(names)}.", False
-    mine = membership.may(Right.REVIEW) and user.pk not in request.author_ids
+    asked = {one.user_id for one in request.asked.all()}
+    mine = membership.may(Right.REVIEW) and user.pk not in request.author_ids and (not asked or user.pk in asked)
     return ("Waits for your review." if mine else "Waits for a review."), mine
+
+
+def _scheduled_turn(request: ChangeRequest, standing: policy.Standing) -> str:
+    """Say when it goes live, and what would stop it as things are."""
+    when = date_format(timezone.localtime(request.scheduled_at), "j F, H:i")
+    if standing.may_apply:
+        return f"Goes live on {when}."
+    return f"Due on {when}, but as it stands it would not go live: {standing.blockers[0]}"
 
 
 @dataclass(frozen=True)
@@ -198,7 +219,9 @@ def undo_target(live: Deployment) -> Deployment | None:
 
 
 def requests_of(prompt: Prompt) -> ChangeRequestQuerySet:
-    return ChangeRequest.objects.filter(items__prompt=prompt).newest_first().select_related("environment", "author")
+    """Return the requests about a prompt that were opened, newest first; drafts are their authors' own."""
+    asked = ChangeRequest.objects.filter(items__prompt=prompt).exclude(state=ChangeRequest.State.DRAFT)
+    return asked.newest_first().select_related("environment", "author")
 
 
 def environments_of(workspace: Workspace) -> list[Environment]:

@@ -12,7 +12,7 @@ from django.db.models import F, Max, Q
 
 from apps.prompts import items, references, variables
 from apps.prompts.models import Deployment, Label, Prompt, Version, VersionReference
-from apps.prompts.models.prompts import Content
+from apps.prompts.models.prompts import Content, VersionQuerySet
 from apps.prompts.references import BadReference, Reference
 
 MAX_DEPTH = 5
@@ -40,8 +40,8 @@ class Resolved:
     """A content without references: its items, examples, the contract of all its variables, and what was taken in."""
 
     messages: list[items.Item]
-    examples: list[dict[str, str]]
     variables: list[variables.Variable]
+    examples: list[dict[str, str]] = field(default_factory=list)
     used: list[Used] = field(default_factory=list)
 
     @property
@@ -60,7 +60,7 @@ def has_references(content: Content) -> bool:
 
 
 def resolve(content: Content, *, workspace_id: int, overrides: Overrides | None = None) -> Resolved:
-    """Return a draft or version with every reference replaced by the text that it leads to now.
+    """Return a draft or version, its `prompt` loaded, with every reference replaced by the text that it leads to now.
 
     Raises BadReference for what is not there, is no text prompt, goes round in a circle, goes over five levels deep or
     over 2 MB, and ContractError when two prompts want one variable of different types.
@@ -80,7 +80,7 @@ def resolve_many(
         if id(content) in composed:
             yield _Expansion(shelf, content).result()
         else:
-            yield Resolved(content.messages, content.examples, content.variables)
+            yield Resolved(content.messages, content.variables, content.examples)
 
 
 class Shelf:
@@ -160,7 +160,7 @@ class Shelf:
         newest = self._versions().filter(prompt__name__in=names).annotate(top=Max("prompt__versions__number"))
         return newest.filter(number=F("top"))
 
-    def _versions(self) -> Any:
+    def _versions(self) -> VersionQuerySet:
         return Version.objects.filter(prompt__workspace=self._workspace_id).select_related("prompt")
 
 
@@ -180,7 +180,7 @@ class _Expansion:
         messages = items.mapped(content.messages, lambda text: self._expand(text, path))
         examples = [{side: self._expand(text, path) for side, text in row.items()} for row in content.examples]
         used = list(self._used.values())
-        return Resolved(messages, examples, self._contract(messages, examples, used), used)
+        return Resolved(messages, self._contract(messages, examples, used), examples, used)
 
     def _expand(self, text: str, path: tuple[Prompt, ...]) -> str:
         room = MAX_SIZE
@@ -249,9 +249,7 @@ def lock(workspace_id: int) -> None:
 def record(version: Version) -> list[VersionReference]:
     """Keep what a new version takes in. The caller has resolved it, so every name is there."""
     wanted = {
-        reference
-        for text in items.texts(version.messages, version.examples)
-        for reference in references.in_text(text)
+        reference for text in items.texts(version.messages, version.examples) for reference in references.in_text(text)
     }
     names = {reference.name for reference in wanted}
     children = dict(

@@ -1,72 +1,94 @@
 """What programs fetch. Read by as few joins as it takes, straight into the shape that goes out."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
 
-from apps.prompts.models import Environment, Version
+from apps.core.errors import DomainError
+from apps.prompts.running import Fetched, Line
 
-JSON = ("messages", "variables", "model_config", "output_schema", "tools")
+JSON = ("messages", "examples", "variables", "model_config", "output_schema", "tools")
 DEFAULT_ENVIRONMENT = "production"
-CONTENT = ("number", "messages", "format", "variables", "model_config", "output_schema", "tools", "content_hash")
+Row = dict[str, Any]
+
+
+class Unknown(DomainError):
+    """There is nothing to fetch; `code` and the sentence say what of the question is unknown."""
+
+    status = 404
+    code = "unknown-prompt"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which of a prompt's versions somebody asks for: by environment, by number or by label, one of the three."""
+
+    environment: str | None = None
+    version: int | None = None
+    label: str | None = None
+    # Of several arms: who it is for, so that the same one always gets the same.
+    sticky: str = ""
+    resolve: bool = True
+
+    @property
+    def place(self) -> str:
+        return self.environment or self.label or ""
 
 
 @dataclass(frozen=True)
 class Served:
-    """A body ready to send, and its ETag: it changes exactly when the answer does."""
+    """A body ready to send, and what was fetched with it."""
 
+    row: Row
     body: dict[str, Any]
-    etag: str
+    line: Line
 
 
-def live(workspace_id: int, name: str, environment: str) -> Served | None:
-    """Return what is live of a prompt in an environment, or None."""
-    rows = _live_rows(workspace_id, environment, name)
-    return _from_arm(rows[0]) if rows else None
-
-
-def live_in(workspace_id: int, environment: str) -> list[Served] | None:
-    """Return everything that is live in an environment by name, or None when there is no such environment."""
-    rows = _live_rows(workspace_id, environment)
-    if not rows and not Environment.objects.filter(workspace=workspace_id, name=environment).exists():
-        return None
-    return [_from_arm(row) for row in rows]
-
-
-def version(workspace_id: int, name: str, number: int) -> Served | None:
-    """Return one version of a prompt, or None."""
-    rows = Version.objects.filter(prompt__workspace=workspace_id, prompt__name=name, number=number)
-    row = rows.values(*CONTENT, name=F("prompt__name"), kind=F("prompt__kind")).first()
-    if row is None:
-        return None
-    return Served(
-        {**_body(row), "environment": None, "live_since": None}, f"v{row['number']}-{row['content_hash'][:16]}"
-    )
-
-
-# One statement, written out: this is the hottest read of the product, and building it anew cost more than running it.
-_LIVE = """
-SELECT DISTINCT ON (p.name)
-    p.name, p.kind, v.number, v.messages, v.format, v.variables, v.model_config, v.output_schema, v.tools,
-    v.content_hash, e.name AS environment, d.at AS live_since, d.id AS deployment_id
+# Written out: these are the hottest reads of the product, and building them anew cost more than running them.
+_CONTENT = """
+    p.id AS prompt_id, p.name, p.kind, v.id AS version_id, v.number, v.messages, v.examples, v.format, v.variables,
+    v.model_config, v.output_schema, v.tools, v.content_hash
+"""
+_LIVE = f"""
+SELECT {_CONTENT}, e.name AS environment, d.at AS live_since, d.id AS deployment_id, d.salt, a.weight
 FROM prompts_environment e
 JOIN prompts_deployment d ON d.environment_id = e.id
-JOIN prompts_prompt p ON p.id = d.prompt_id
+JOIN prompts_prompt p ON p.id = d.prompt_id AND p.archived_at IS NULL
 JOIN prompts_deploymentarm a ON a.deployment_id = d.id
 JOIN prompts_version v ON v.id = a.version_id
 WHERE e.workspace_id = %s AND e.name = %s AND (%s::text IS NULL OR (p.name = %s AND p.workspace_id = %s))
     AND NOT EXISTS (SELECT FROM prompts_deployment n WHERE n.previous_id = d.id)
-ORDER BY p.name, a.weight DESC, a.id
-"""
+ORDER BY p.name, a.id
+"""  # noqa: S608  (put together from our own text)
+_PINNED = f"""
+SELECT {_CONTENT}
+FROM prompts_prompt p
+JOIN prompts_version v ON v.prompt_id = p.id
+LEFT JOIN prompts_label l ON l.version_id = v.id AND l.prompt_id = p.id AND l.name = %s
+WHERE p.workspace_id = %s AND p.name = %s AND p.archived_at IS NULL
+    AND (v.number = %s OR l.id IS NOT NULL)
+"""  # noqa: S608
+_LATEST = f"""
+SELECT {_CONTENT}
+FROM prompts_prompt p
+JOIN prompts_version v ON v.prompt_id = p.id
+WHERE p.workspace_id = %s AND p.name = %s AND p.archived_at IS NULL
+ORDER BY v.number DESC LIMIT 1
+"""  # noqa: S608
 
 
-def _live_rows(workspace_id: int, environment: str, name: str | None = None) -> list[dict[str, Any]]:
-    """Return what is live in an environment (of one prompt), by name; of several arms the heaviest."""
+def rows_of(statement: str, arguments: list[Any]) -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(_LIVE, [workspace_id, environment, name, name, workspace_id])
+        cursor.execute(statement, arguments)
         columns = [column.name for column in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
@@ -75,24 +97,52 @@ def _live_rows(workspace_id: int, environment: str, name: str | None = None) -> 
     return rows
 
 
-def _from_arm(row: dict[str, Any]) -> Served:
-    body = {**_body(row), "environment": row["environment"], "live_since": row["live_since"].isoformat()}
-    return Served(body, f"d{row['deployment_id']}-{row['content_hash'][:16]}")
+def row_of(workspace_id: int, name: str, asked: Asked) -> Row | None:
+    """Return the version asked for as a row, or None."""
+    if asked.environment is not None:
+        rows = rows_of(_LIVE, [workspace_id, asked.environment, name, name, workspace_id])
+        return _chosen(rows, asked.sticky) if rows else None
+    if asked.label == LATEST:
+        rows = rows_of(_LATEST, [workspace_id, name])
+    else:
+        rows = rows_of(_PINNED, [asked.label, workspace_id, name, asked.version])
+    return rows[0] if rows else None
 
 
-def _body(row: dict[str, Any]) -> dict[str, Any]:
-    text = row["messages"][0]["content"] if row["kind"] == "text" else None
-    return {
-        "name": row["name"],
-        "kind": row["kind"],
-        "version": row["number"],
-        "messages": row["messages"],
-        "text": text,
-        "format": row["format"],
-        "variables": row["variables"],
-        "model": row["model_config"].get("model") or None,
-        "parameters": row["model_config"].get("parameters", {}),
-        "output_schema": row["output_schema"],
-        "tools": row["tools"],
-        "content_hash": row["content_hash"],
-    }
+def live_rows(workspace_id: int, environment: str, sticky: str = "") -> list[Row]:
+    """Return what is live in an environment by name, one row for each prompt."""
+    rows = rows_of(_LIVE, [workspace_id, environment, None, None, workspace_id])
+    return [_chosen(list(arms), sticky) for _, arms in groupby(rows, key=lambda row: row["name"])]
+
+
+LATEST = "latest"
+
+
+def _chosen(arms: list[Row], sticky: str) -> Row:
+    """Return the arm for this caller, else the heaviest, with the weights of all."""
+    shares = [{"version": arm["number"], "weight": arm["weight"]} for arm in arms]
+    return {**arms[bucket([arm["weight"] for arm in arms], arms[0]["salt"], sticky)], "arms": shares}
+
+
+def bucket(weights: list[int], salt: str, sticky: str) -> int:
+    """Return which of the arms gets the caller: the same for ever while weights and salt stay.
+
+    The first 8 hexadecimal digits of the SHA-256 of "salt:key", modulo the sum of the weights, counted through them
+    in order. Without a key it is the heaviest, the later of two that weigh the same.
+    """
+    if not sticky or not sum(weights):
+        return max(range(len(weights)), key=lambda arm: (weights[arm], arm))
+    point = int(hashlib.sha256(f"{salt}:{sticky}".encode()).hexdigest()[:8], 16) % sum(weights)
+    for arm, weight in enumerate(weights):
+        point -= weight
+        if point < 0:
+            return arm
+    return len(weights) - 1
+
+
+def line_of(row: Row, place: str) -> Line:
+    return row["prompt_id"], place, row["version_id"], row.get("deployment_id")
+
+
+def fetched(served: Iterable[Served]) -> Fetched:
+    return Fetched(tuple(one.line for one in served))

@@ -8,7 +8,7 @@ from apps.core import canonical
 from apps.costs import spend
 from apps.costs.models import Purpose
 from apps.prompts import diffs
-from apps.prompts.models import ChangeRequest, ChangeRequestItem
+from apps.prompts.models import ChangeRequest, ChangeRequestItem, Comment
 from apps.prompts.policy import Standing
 
 
@@ -20,10 +20,13 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
         "why": request.why,
         "environment": request.environment.name,
         "policy": request.environment.policy,
+        "policy_sentence": request.environment.policy_sentence,
         "author": str(request.author),
         "opened_at": request.created_at.isoformat(),
         "promoted_by": str(promoted_by),
         "promoted_at": now.isoformat(),
+        "scheduled_for": request.scheduled_at.isoformat() if request.scheduled_at else None,
+        "asked": sorted(str(asked.user) for asked in request.asked.all()),
         "content_hash": standing.content_hash,
         "items": [_item(item) for item in request.items.select_related("prompt", "version").order_by("prompt_id")],
         "checks": [
@@ -32,6 +35,8 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
                 "required": check.required,
                 "status": check.check.status if check.check else "missing",
                 "summary": check.check.summary if check.check else "",
+                "reported_at": check.check.reported_at.isoformat() if check.check else None,
+                "url": check.check.url if check.check else "",
                 "evidence": check.check.evidence if check.check else {},
             }
             for check in standing.checks
@@ -42,14 +47,27 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
                 "decision": approval.decision,
                 "comment": approval.comment,
                 "content_hash": approval.content_hash,
+                "counted": approval.content_hash == standing.content_hash,
                 "at": approval.at.isoformat(),
             }
             for approval in request.approvals.select_related("reviewer").order_by("id")
         ],
-        "discussion": [
-            {"author": str(comment.author), "text": comment.text, "at": comment.at.isoformat()}
-            for comment in request.comments.select_related("author").order_by("id")
-        ],
+        "discussion": [_remark(comment) for comment in request.comments.loaded()],
+    }
+
+
+def _remark(comment: Comment) -> dict[str, Any]:
+    return {
+        "id": comment.pk,
+        "author": str(comment.author),
+        "text": comment.text,
+        "at": comment.at.isoformat(),
+        "answers": comment.reply_to_id,
+        "prompt": comment.prompt.name if comment.prompt else None,
+        "version": comment.version_number,
+        "message": comment.message,
+        "quote": comment.quote,
+        "resolved_by": str(comment.resolved_by) if comment.resolved_by else None,
     }
 
 

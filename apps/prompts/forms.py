@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from apps.prompts import variables
-from apps.prompts.models import Approval, Environment, Prompt, Version
+from apps.prompts.models import Approval, Prompt
 
 TEXT = forms.TextInput(attrs={"class": "form-control"})
 AREA = forms.Textarea(attrs={"class": "form-control", "rows": 3})
@@ -25,23 +25,6 @@ class PromptForm(forms.Form):
 
     def clean_tags(self) -> list[str]:
         return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
-
-
-class ChangeRequestForm(forms.Form):
-    version = forms.ModelChoiceField(Version.objects.none(), widget=forms.Select(attrs={"class": "form-select"}))
-    environment = forms.ModelChoiceField(
-        Environment.objects.none(),
-        widget=forms.Select(attrs={"class": "form-select"}),
-        label="Where should it go live?",
-    )
-    title = forms.CharField(max_length=200, widget=TEXT, label="What gets better?")
-    why = forms.CharField(max_length=20_000, required=False, widget=AREA, label="Why now? What did you look at?")
-
-    def __init__(self, *args: Any, prompt: Prompt, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["version"].queryset = prompt.versions.newest_first()  # type: ignore[attr-defined]
-        environments = prompt.workspace.environments.ranked()
-        self.fields["environment"].queryset = environments  # type: ignore[attr-defined]
 
 
 class ReviewForm(forms.Form):

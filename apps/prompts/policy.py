@@ -121,6 +121,8 @@ def _blockers(change_request: ChangeRequest, standing: Standing) -> list[str]:
     missing = standing.approvals_needed - len(standing.approvals)
     if missing > 0:
         found.append(f"{missing} more approval{'s' if missing > 1 else ''} needed.")
-    if not change_request.is_waiting:
+    if change_request.is_draft:
+        found.append("It is a draft: nobody has been asked yet.")
+    elif not change_request.is_waiting:
         found.append(f"It is already {change_request.get_state_display().lower()}.")
     return found

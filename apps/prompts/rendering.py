@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from apps.prompts import composition, items, templates, variables
+from apps.prompts import composition, items, references, templates, variables
 from apps.prompts.models.prompts import Content
 from apps.prompts.templates import Message
 
 ContractError = variables.ContractError
 TemplateError = templates.TemplateError
-BadReference = composition.BadReference
+BadReference = references.BadReference
 
 
 def render(
@@ -33,7 +33,9 @@ def render(
     return found
 
 
-def messages_of(content: Content, values: dict[str, Any], overrides: composition.Overrides | None = None) -> list[Message]:
+def messages_of(
+    content: Content, values: dict[str, Any], overrides: composition.Overrides | None = None
+) -> list[Message]:
     """Return what the model is sent for a draft or version with `values`, references taken in. Load `prompt` with it.
 
     Raises as `render` and `composition.resolve` do.

@@ -7,7 +7,7 @@ from apps.core import canonical
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices.models import Notification
 from apps.prompts import actions
-from apps.prompts.actions.changes import NotReady
+from apps.prompts.actions.promoting import NotReady
 from apps.prompts.models import ChangeRequest, Check, Deployment, Environment, Version
 from tests import db_guards
 

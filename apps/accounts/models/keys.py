@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accounts.models.users import User
 from apps.accounts.models.workspaces import Team, Workspace
-from apps.accounts.rights import Scope, words_of
+from apps.accounts.rights import READ_PREFIX, Scope, words_of
 
 PUBLIC_PREFIX = "pk-gly-"
 SECRET_PREFIX = "sk-gly-"  # noqa: S105
@@ -59,6 +59,14 @@ class ApiKey(models.Model):
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def may_fetch(self, environment: str | None = None) -> bool:
+        """Tell whether it may fetch what is live in the environment of that name; without one, anything at all."""
+        return self.allows(Scope.PROMPTS_READ) or f"{READ_PREFIX}{environment}" in self.scopes
+
+    @property
+    def may_fetch_somewhere(self) -> bool:
+        return self.may_fetch() or any(scope.startswith(READ_PREFIX) for scope in self.scopes)
 
     @property
     def scope_words(self) -> list[str]:

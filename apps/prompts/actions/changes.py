@@ -1,75 +1,101 @@
-"""Change requests: asking, proving, deciding, promoting."""
+"""Change requests: collecting prompts, asking for them to go live, asking anew."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import Max
-from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.models import Membership, User, Workspace
 from apps.accounts.rights import Right
 from apps.core import text
-from apps.core.errors import Conflict, DomainError, NotAllowed
-from apps.notices import actions as notices
-from apps.prompts import dossiers, policy, signals
-from apps.prompts.actions.deployments import deploy, require_promotion
-from apps.prompts.links import change_request_url
-from apps.prompts.models import (
-    Approval,
-    ChangeRequest,
-    ChangeRequestItem,
-    Check,
-    Comment,
-    Deployment,
-    Dossier,
-    Environment,
-    Version,
-)
+from apps.core.errors import DomainError, NotAllowed
+from apps.prompts import policy, signals
+from apps.prompts.actions import steps
+from apps.prompts.models import AskedReviewer, ChangeRequest, ChangeRequestItem, Deployment, Environment, Version
+from apps.prompts.models.changes import State
 
-
-class NotReady(DomainError):
-    """The environment asks for something that is missing; `details["blockers"]` lists it in sentences."""
-
-    code = "not-ready"
+MOST_PROMPTS = 50
 
 
 @transaction.atomic
 def open_change_request(
-    *, version: Version, environment: Environment, title: str, why: str = "", acting_user: User
+    *,
+    version: Version,
+    environment: Environment,
+    title: str,
+    why: str = "",
+    reviewers: Iterable[User] = (),
+    replaces: ChangeRequest | None = None,
+    acting_user: User,
 ) -> ChangeRequest:
     """Ask for a version to go live, against what is live there now.
 
     Raises DomainError when it already is, when nothing is said, or when the same wish is waiting.
     """
-    prompt = version.prompt
+    place = steps.take(environment.pk, [version.prompt_id])
+    request = _start(place, [version], title, why, acting_user)
+    _ask(request, reviewers)
+    return _open(request, replaces, acting_user)
+
+
+@transaction.atomic
+def start_change_request(
+    *,
+    versions: Sequence[Version],
+    environment: Environment,
+    title: str,
+    why: str = "",
+    reviewers: Iterable[User] = (),
+    acting_user: User,
+) -> ChangeRequest:
+    """Begin a request that only its author sees, to collect prompts that go live as one.
+
+    Raises DomainError when nothing is said.
+    """
+    place = steps.take(environment.pk, [version.prompt_id for version in versions])
+    request = _start(place, versions, title, why, acting_user)
+    _ask(request, reviewers)
+    after = {"environment": place.name, "versions": _named(request)}
+    audit.record(workspace=request.workspace, actor=acting_user, verb="drafted", target=request, after=after)
+    return steps.fresh(request)
+
+
+@transaction.atomic
+def submit_change_request(
+    *, change_request: ChangeRequest, replaces: ChangeRequest | None = None, acting_user: User
+) -> ChangeRequest:
+    """Open one's own draft: from now on it is judged against what is live.
+
+    Raises NotAllowed for anybody else's, DomainError as `open_change_request` does.
+    """
+    request = steps.take_request(change_request)
+    if request.author_id != acting_user.pk:
+        raise NotAllowed("Only its author opens a draft.")
+    if not request.is_draft:
+        raise DomainError("This request is open already.")
+    return _open(request, replaces, acting_user)
+
+
+def _start(place: Environment, versions: Sequence[Version], title: str, why: str, acting_user: User) -> ChangeRequest:
+    request = ChangeRequest.objects.create(
+        workspace=place.workspace,
+        number=_next_number(place.workspace),
+        environment=place,
+        state=State.DRAFT,
+        author=acting_user,
+        **_words(title, why),
+    )
+    for version in versions:
+        _put_in(request, version)
+    return request
+
+
+def _words(title: str, why: str) -> dict[str, str]:
     title = text.clean(title, field="The title", max_bytes=800).strip()[:200]
     if not title:
         raise DomainError("Give the request a title: what gets better?")
-    # The environment's row is the lock for numbering and for the two questions below.
-    environment = Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
-    live = Deployment.objects.by_prompt(environment.pk, [prompt.pk]).get(prompt.pk)
-    if live and live.version.pk == version.pk:
-        raise DomainError(f"Version {version.number} is already live in {environment.name}.")
-    waiting = ChangeRequestItem.objects.filter(
-        prompt=prompt, change_request__environment=environment, change_request__state__in=ChangeRequest.WAITING
-    ).select_related("change_request")
-    if found := waiting.first():
-        raise DomainError(f"{found.change_request} already waits to change {prompt.name} in {environment.name}.")
-    request = ChangeRequest.objects.create(
-        workspace=environment.workspace,
-        number=_next_number(environment.workspace),
-        environment=environment,
-        title=title,
-        why=text.clean(why, field="The reason", max_bytes=20_000).strip(),
-        author=acting_user,
-    )
-    ChangeRequestItem.objects.create(change_request=request, prompt=prompt, version=version, base=live)
-    signals.change_request_opened.send(sender=ChangeRequest, change_request=request, acting_user=acting_user)
-    _tell_reviewers(request)
-    after = {"version": version.number, "environment": environment.name, "content_hash": version.content_hash}
-    audit.record(workspace=request.workspace, actor=acting_user, verb="proposed", target=request, after=after)
-    return request
+    return {"title": title, "why": text.clean(why, field="The reason", max_bytes=20_000).strip()}
 
 
 def _next_number(workspace: Workspace) -> int:
@@ -78,34 +104,229 @@ def _next_number(workspace: Workspace) -> int:
     return int(highest or 0) + 1
 
 
-def _tell_reviewers(request: ChangeRequest) -> None:
-    reviewers = Membership.objects.filter(workspace=request.workspace).with_right(Right.REVIEW).select_related("user")
-    notices.notify(
-        users=[member.user for member in reviewers if member.user_id != request.author_id],
-        workspace=request.workspace,
-        kind="review_wanted",
-        title=f"{request.author} asks for your review: {request.title}",
-        body=f"To go live in {request.environment.name}.",
-        url=change_request_url(request),
+def _ask(request: ChangeRequest, reviewers: Iterable[User]) -> list[User]:
+    """Set whose eyes are asked for and return those who are new."""
+    may = Membership.objects.filter(workspace=request.workspace_id).with_right(Right.REVIEW)
+    able = set(may.values_list("user_id", flat=True)) - {request.author_id}
+    wanted = {user.pk: user for user in reviewers}
+    if left := [str(user) for pk, user in wanted.items() if pk not in able]:
+        raise DomainError(f"{left[0]} cannot review this: ask somebody else who reviews.")
+    known = set(request.asked.values_list("user_id", flat=True))
+    request.asked.exclude(user__in=wanted).delete()
+    new = [user for pk, user in wanted.items() if pk not in known]
+    AskedReviewer.objects.bulk_create(AskedReviewer(change_request=request, user=user) for user in new)
+    return new
+
+
+def _put_in(request: ChangeRequest, version: Version) -> None:
+    """Add a prompt, or ask for another version of one that is in; compared with what is live now."""
+    if version.prompt.workspace_id != request.workspace_id:
+        raise DomainError("The version and the environment belong to different workspaces.")
+    if version.prompt.archived_at:
+        raise DomainError(f"{version.prompt.name} is archived.")
+    live = _live(request, [version.prompt_id]).get(version.prompt_id)
+    if live and live.version.pk == version.pk:
+        raise DomainError(
+            f"{version.prompt.name} version {version.number} is already live in {request.environment.name}."
+        )
+    ChangeRequestItem.objects.update_or_create(
+        change_request=request, prompt=version.prompt, defaults={"version": version, "base": live}
     )
+    if request.items.count() > MOST_PROMPTS:
+        raise DomainError(f"A request holds at most {MOST_PROMPTS} prompts.")
+
+
+def _live(request: ChangeRequest, prompt_ids: list[int]) -> dict[int, Deployment]:
+    return Deployment.objects.by_prompt(request.environment_id, prompt_ids)
+
+
+def _open(request: ChangeRequest, replaces: ChangeRequest | None, acting_user: User) -> ChangeRequest:
+    """Compare everything with what is live now, let go of what it replaces, and begin to ask for evidence and eyes."""
+    _compare_anew(request)
+    _require_new(request, replaces)
+    steps.move(request, State.OPEN)
+    _announce(request, acting_user)
+    if replaces:
+        _replace(request, replaces)
+    request = steps.settle(request, by=acting_user)
+    if request.environment.approvals_needed:
+        steps.tell_reviewers(request)
+    after = {"environment": request.environment.name, "versions": _named(request), **_identity(request)}
+    audit.record(workspace=request.workspace, actor=acting_user, verb="proposed", target=request, after=after)
+    return request
+
+
+def _compare_anew(request: ChangeRequest) -> list[str]:
+    """Take what is live now as the base of every item; return the names of what changed there.
+
+    What asks for a version that is live by now leaves the request. Raises DomainError when nothing is left.
+    """
+    items = list(request.items.select_related("version", "prompt").order_by("prompt_id"))
+    live = _live(request, [item.prompt_id for item in items])
+    moved = []
+    for item in items:
+        base = live.get(item.prompt_id)
+        if base and base.version.pk == item.version_id:
+            item.delete()
+        elif (base and base.pk) != item.base_id:
+            ChangeRequestItem.objects.filter(pk=item.pk).update(base=base)
+        else:
+            continue
+        moved.append(item.prompt.name)
+    if not request.items.exists():
+        raise DomainError("Everything that it asks for is live already." if items else "Add a prompt first.")
+    return moved
+
+
+def _require_new(request: ChangeRequest, replaces: ChangeRequest | None) -> None:
+    """Refuse a wish that waits already: the same by anybody, or another of the same author that is not replaced."""
+    rivals = ChangeRequestItem.objects.filter(
+        change_request__in=ChangeRequest.objects.waiting().filter(environment=request.environment_id),
+        prompt__in=request.items.values("prompt"),
+    ).exclude(change_request=request.pk)
+    wanted = set(request.items.values_list("version_id", flat=True))
+    for rival in rivals.select_related("change_request", "prompt").order_by("pk"):
+        if replaces and rival.change_request_id == replaces.pk:
+            continue
+        if rival.version_id in wanted or rival.change_request.author_id == request.author_id:
+            where = f"{rival.prompt.name} in {request.environment.name}"
+            raise DomainError(f"{rival.change_request} already waits to change {where}.")
+
+
+def _replace(request: ChangeRequest, old: ChangeRequest) -> None:
+    """Let a new request take the place of an older one of its author."""
+    prompts = request.items.values("prompt")
+    old = steps.fresh(old)
+    if old.author_id != request.author_id or old.environment_id != request.environment_id:
+        raise NotAllowed("Only one's own request for the same environment can be replaced.")
+    if not (old.is_waiting and old.items.filter(prompt__in=prompts).exists()):
+        raise DomainError(f"{old} does not wait for any of these prompts.")
+    steps.supersede(old, request, f"{request} replaces it.")
+
+
+def _announce(request: ChangeRequest, acting_user: User) -> None:
+    """Let the rooms above know what is asked for now: their evidence is wanted."""
+    again = steps.fresh(request)
+    signals.change_request_opened.send(sender=ChangeRequest, change_request=again, acting_user=acting_user)
+
+
+def _named(request: ChangeRequest) -> list[str]:
+    return sorted(str(item.version) for item in request.items.select_related("version__prompt"))
+
+
+def _identity(request: ChangeRequest) -> dict[str, str]:
+    return {"content_hash": policy.content_hash(request), "state": request.state}
+
+
+@transaction.atomic
+def edit_change_request(
+    *, change_request: ChangeRequest, title: str, why: str, reviewers: Iterable[User], acting_user: User
+) -> ChangeRequest:
+    """Say better what is asked for and whose eyes are wanted. What was approved is the same, so approvals stay.
+
+    Raises NotAllowed for anybody else's request, DomainError without a title.
+    """
+    request = steps.locked(change_request)
+    if request.author_id != acting_user.pk:
+        raise NotAllowed("Only its author changes what a request says.")
+    if not request.is_draft:
+        steps.require_waiting(request)
+    ChangeRequest.objects.filter(pk=request.pk).update(**_words(title, why))
+    new = _ask(request, reviewers)
+    request = steps.fresh(request)
+    if new and not request.is_draft:
+        steps.tell_reviewers(request, only=new)
+    after = {"reviewers": sorted(asked.user_id for asked in request.asked.all())}
+    audit.record(workspace=request.workspace, actor=acting_user, verb="reworded", target=request, after=after)
+    return request
 
 
 @transaction.atomic
 def replace_version(*, change_request: ChangeRequest, version: Version, acting_user: User) -> ChangeRequest:
-    """Ask for a newer version instead, against what is live now. Approvals and checks of the old one stop counting."""
-    request = _locked(change_request)
-    _require_waiting(request)
+    """Ask for a newer version instead, against what is live now. Approvals and checks of the old one stop counting.
+
+    Raises DomainError when nothing would change.
+    """
+    request = _taken(change_request)
     item = request.items.select_related("prompt", "version").get(prompt=version.prompt_id)
-    live = Deployment.objects.by_prompt(request.environment_id, [item.prompt_id]).get(item.prompt_id)
+    live = _live(request, [item.prompt_id]).get(item.prompt_id)
     if item.version_id == version.pk and item.base_id == (live.pk if live else None):
         raise DomainError("The request already asks for this version against what is live now.")
     before = {"version": item.version.number}
-    item.version, item.base = version, live
-    item.save(update_fields=["version", "base"])
-    ChangeRequest.objects.filter(pk=request.pk).update(state=ChangeRequest.State.OPEN)
-    request = _locked(request)
-    signals.change_request_opened.send(sender=ChangeRequest, change_request=request, acting_user=acting_user)
-    after = {"version": version.number, "content_hash": version.content_hash}
+    _put_in(request, version)
+    return _changed(request, acting_user, before, {"prompt": item.prompt.name, "version": version.number})
+
+
+@transaction.atomic
+def add_to_change_request(*, change_request: ChangeRequest, version: Version, acting_user: User) -> ChangeRequest:
+    """Put one more prompt into a request, so that all of them go live as one.
+
+    Raises NotAllowed for the draft of another, DomainError for a prompt that is in already.
+    """
+    request = _taken(change_request)
+    if request.items.filter(prompt=version.prompt_id).exists():
+        raise DomainError(f"{version.prompt.name} is in this request already: ask for another version there.")
+    _put_in(request, version)
+    _require_new(request, None)
+    return _changed(request, acting_user, {}, {"added": version.prompt.name, "version": version.number})
+
+
+@transaction.atomic
+def remove_from_change_request(*, change_request: ChangeRequest, prompt_id: int, acting_user: User) -> ChangeRequest:
+    """Take a prompt out of a request. Raises DomainError for the last one of an open request."""
+    request = _taken(change_request)
+    item = request.items.select_related("prompt").filter(prompt=prompt_id).first()
+    if item is None:
+        raise DomainError("That prompt is not in this request.")
+    if request.is_waiting and request.items.count() == 1:
+        raise DomainError("A request asks for something. Withdraw it, if you want nothing any more.")
+    item.delete()
+    return _changed(request, acting_user, {}, {"removed": item.prompt.name})
+
+
+@transaction.atomic
+def rebase_change_request(*, change_request: ChangeRequest, acting_user: User) -> ChangeRequest:
+    """Compare with what is live now: what was approved was another difference. Brings back what was overtaken.
+
+    Raises DomainError when nothing moved, or when everything it asks for is live by now.
+    """
+    request = steps.take_request(change_request)
+    overtaken = request.state == State.SUPERSEDED
+    if not overtaken:
+        _require_collecting(request)
+    moved = _compare_anew(request)
+    if not moved:
+        raise DomainError("Nothing that is live moved: the request is compared with it already.")
+    if overtaken:
+        _require_new(request, None)
+        steps.move(request, State.OPEN)
+    return _changed(request, acting_user, {}, {"compared anew": moved})
+
+
+def _taken(change_request: ChangeRequest) -> ChangeRequest:
+    request = steps.take_request(change_request)
+    _require_collecting(request)
+    return request
+
+
+def _require_collecting(request: ChangeRequest) -> None:
+    if request.is_scheduled:
+        raise DomainError("It is scheduled as it stands. Take it off the schedule before you change it.")
+    if not request.is_draft:
+        steps.require_waiting(request)
+
+
+def _changed(
+    request: ChangeRequest, acting_user: User, before: dict[str, object], after: dict[str, object]
+) -> ChangeRequest:
+    """Start the evidence anew for what is asked now; all that bound to the old content stopped counting."""
+    if request.is_draft and request.author_id != acting_user.pk:
+        raise NotAllowed("Only its author collects in a draft.")
+    if not request.is_draft:
+        _announce(request, acting_user)
+        request = steps.settle(request, by=acting_user)
+    request = steps.fresh(request)
+    after = {**after, **_identity(request)}
     audit.record(
         workspace=request.workspace, actor=acting_user, verb="updated", target=request, before=before, after=after
     )
@@ -113,197 +334,13 @@ def replace_version(*, change_request: ChangeRequest, version: Version, acting_u
 
 
 @transaction.atomic
-def report_check(
-    *,
-    change_request: ChangeRequest,
-    name: str,
-    status: str,
-    summary: str,
-    evidence: dict[str, Any] | None = None,
-    url: str = "",
-    content_hash: str = "",
-) -> Check | None:
-    """Set the named status of a request, as a commit status. It binds to `content_hash`, by default the present one.
-
-    A report for a request that is closed is kept out: the dossier is frozen by then. Returns the check as it stands,
-    None when that request closed without it.
-    """
-    request = _locked(change_request)
-    existing = request.checks.filter(name=name).first()
-    if not request.is_waiting:
-        return existing
-    fields: dict[str, Any] = {
-        "status": Check.Status(status),
-        "summary": summary[:500],
-        "evidence": evidence or {},
-        "url": url,
-        "content_hash": content_hash or policy.content_hash(request),
-        "reported_at": timezone.now(),
-    }
-    check, _ = Check.objects.update_or_create(change_request=request, name=name, defaults=fields)
-    # Progress of a running check is not an event; a change of its status is.
-    if existing is None or existing.status != status:
-        after = {"check": name, "status": status, "content_hash": check.content_hash}
-        audit.record(workspace=request.workspace, actor=None, verb="reported check", target=request, after=after)
-    return check
-
-
-@transaction.atomic
-def review_change_request(
-    *, change_request: ChangeRequest, decision: str, comment: str = "", content_hash: str = "", acting_user: User
-) -> Approval:
-    """Record what a reviewer decided about exactly the content they saw.
-
-    Raises NotAllowed for one's own request where the environment forbids it, Conflict when the content changed while
-    they read, and DomainError when a refusal has no reason.
-    """
-    request = _locked(change_request)
-    _require_waiting(request)
-    _require_other_eyes(request, acting_user)
-    identity = policy.content_hash(request)
-    if content_hash and content_hash != identity:
-        raise Conflict("The request changed while you read it. Look at the difference again.")
-    comment = text.clean(comment, field="The comment", max_bytes=20_000).strip()
-    if decision != Approval.Decision.APPROVE and not comment:
-        raise DomainError("Say what should change, or why not.")
-    approval = Approval.objects.create(
-        change_request=request,
-        reviewer=acting_user,
-        decision=Approval.Decision(decision),
-        content_hash=identity,
-        comment=comment,
-    )
-    _follow(request, approval)
-    after = {"decision": decision, "content_hash": identity}
-    audit.record(workspace=request.workspace, actor=acting_user, verb="reviewed", target=request, after=after)
-    return approval
-
-
-def _require_other_eyes(request: ChangeRequest, reviewer: User) -> None:
-    if request.environment.allows_self_approval:
-        return
-    if reviewer.pk in request.author_ids:
-        raise NotAllowed(f"You wrote or asked for this. {request.environment.name} wants the eyes of somebody else.")
-
-
-def _follow(request: ChangeRequest, approval: Approval) -> None:
-    """Move the request to where the decision leads, and tell its author."""
-    states = {
-        Approval.Decision.APPROVE: ChangeRequest.State.OPEN,
-        Approval.Decision.REQUEST_CHANGES: ChangeRequest.State.CHANGES_REQUESTED,
-        Approval.Decision.REJECT: ChangeRequest.State.REJECTED,
-    }
-    state = states[Approval.Decision(approval.decision)]
-    closed_at = timezone.now() if state == ChangeRequest.State.REJECTED else None
-    ChangeRequest.objects.filter(pk=request.pk).update(state=state, closed_at=closed_at)
-    request.refresh_from_db()
-    if closed_at:
-        signals.change_request_closed.send(sender=ChangeRequest, change_request=request)
-    if request.author_id != approval.reviewer_id:
-        notices.notify(
-            users=[request.author],
-            workspace=request.workspace,
-            kind="reviewed",
-            title=f"{approval.reviewer} {approval.get_decision_display().lower()}: {request.title}",
-            url=change_request_url(request),
-        )
-
-
-@transaction.atomic
-def comment_on_change_request(*, change_request: ChangeRequest, remark: str, acting_user: User) -> Comment:
-    """Add a remark to the discussion and tell the author. Raises DomainError when it is empty."""
-    remark = text.clean(remark, field="The comment", max_bytes=20_000).strip()
-    if not remark:
-        raise DomainError("The comment is empty.")
-    comment = Comment.objects.create(change_request=change_request, author=acting_user, text=remark)
-    if change_request.author_id != acting_user.pk:
-        notices.notify(
-            users=[change_request.author],
-            workspace=change_request.workspace,
-            kind="comment",
-            title=f"{acting_user} commented on {change_request.title}",
-            url=change_request_url(change_request),
-        )
-    audit.record(workspace=change_request.workspace, actor=acting_user, verb="commented on", target=change_request)
-    return comment
-
-
-@transaction.atomic
 def withdraw_change_request(*, change_request: ChangeRequest, acting_user: User) -> ChangeRequest:
     """Take one's own request back. Raises NotAllowed for anybody else's."""
-    request = _locked(change_request)
+    request = steps.locked(change_request)
     if request.author_id != acting_user.pk:
         raise NotAllowed("Only its author can withdraw a request.")
-    _require_waiting(request)
-    _close(request, ChangeRequest.State.WITHDRAWN)
+    if not request.is_draft:
+        steps.require_waiting(request)
+    steps.close(request, State.WITHDRAWN)
     audit.record(workspace=request.workspace, actor=acting_user, verb="withdrew", target=request)
     return request
-
-
-@transaction.atomic
-def promote_change_request(*, change_request: ChangeRequest, acting_user: User, reason: str = "") -> list[Deployment]:
-    """Put all that the request asks for live, all or nothing, and freeze the dossier.
-
-    Raises NotAllowed without the right, NotReady with the list of what is missing, and Conflict when somebody
-    promoted something else in the same moment.
-    """
-    request = _locked(change_request)
-    require_promotion(request.environment, acting_user)
-    items = list(request.items.select_related("version__prompt", "prompt", "base").order_by("prompt_id"))
-    live = Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in items])
-    standing = policy.standing(request, live, policy.reviewers_of(request.workspace))
-    if standing.conflicts:
-        raise Conflict(standing.conflicts[0])
-    if standing.blockers:
-        raise NotReady(" ".join(standing.blockers), blockers=standing.blockers)
-    deployments = [
-        deploy(
-            version=item.version,
-            environment=request.environment,
-            actor=acting_user,
-            reason=reason,
-            replaces=live.get(item.prompt_id),
-            change_request=request,
-        )
-        for item in items
-    ]
-    body = dossiers.compose(request, standing, promoted_by=acting_user, now=timezone.now())
-    Dossier.objects.create(change_request=request, body=body, hash=dossiers.digest(body))
-    _close(request, ChangeRequest.State.APPLIED)
-    _tell_author(request, acting_user)
-    return deployments
-
-
-def _tell_author(request: ChangeRequest, promoter: User) -> None:
-    if request.author_id != promoter.pk:
-        notices.notify(
-            users=[request.author],
-            workspace=request.workspace,
-            kind="promoted",
-            title=f"{promoter} promoted {request.title}",
-            body=f"It is live in {request.environment.name}.",
-            url=change_request_url(request),
-        )
-
-
-def _locked(change_request: ChangeRequest) -> ChangeRequest:
-    """Take the request's row, so that deciding and promoting follow one another."""
-    return (
-        ChangeRequest.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("workspace", "environment", "author")
-        .prefetch_related("items__version")
-        .get(pk=change_request.pk)
-    )
-
-
-def _require_waiting(request: ChangeRequest) -> None:
-    if not request.is_waiting:
-        raise Conflict(f"This request is already {request.get_state_display().lower()}.")
-
-
-def _close(request: ChangeRequest, state: ChangeRequest.State) -> None:
-    ChangeRequest.objects.filter(pk=request.pk, state__in=ChangeRequest.WAITING).update(
-        state=state, closed_at=timezone.now()
-    )
-    request.refresh_from_db()
-    signals.change_request_closed.send(sender=ChangeRequest, change_request=request)

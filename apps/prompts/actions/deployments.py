@@ -9,6 +9,7 @@ from apps.accounts.rights import PROMOTE_PREFIX
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.prompts import composition, signals
+from apps.prompts.actions import steps
 from apps.prompts.models import ChangeRequest, Deployment, DeploymentArm, Environment, Prompt, Version
 
 
@@ -24,7 +25,7 @@ def require_promotion(environment: Environment, actor: Actor) -> None:
         allowed = actor.workspace_id == environment.workspace_id and actor.allows(PROMOTE_PREFIX + environment.name)
     elif isinstance(actor, User):
         membership = Membership.objects.filter(workspace=environment.workspace_id, user=actor).first()
-        allowed = membership is not None and membership.may_promote(environment.name)
+        allowed = membership is not None and actor.is_active and membership.may_promote(environment.name)
     else:
         allowed = False
     if not allowed:
@@ -50,6 +51,8 @@ def deploy(
     reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
     if version.prompt.workspace_id != environment.workspace_id:
         raise DomainError("The version and the environment belong to different workspaces.")
+    # As it is now, and held: a policy that changes in this moment waits, or is obeyed.
+    environment = steps.take(environment.pk, [version.prompt_id])
     if environment.is_guarded and change_request is None:
         raise NeedsChangeRequest(f"{environment.name} needs a change request. Open one for this version.")
     _require_current(version.prompt, environment, replaces)
@@ -68,11 +71,18 @@ def deploy(
 
 @transaction.atomic
 def roll_back(
-    *, prompt: Prompt, environment: Environment, to: Deployment, replaces: Deployment, actor: Actor, reason: str
+    *,
+    prompt: Prompt,
+    environment: Environment,
+    to: Deployment,
+    replaces: Deployment,
+    actor: Actor,
+    reason: str,
+    undone: ChangeRequest | None = None,
 ) -> Deployment:
     """Put back what was live before: the version of the earlier deployment `to`.
 
-    It was live once, so it needs no new evidence. Raises NotAllowed, Conflict as `deploy` does, and DomainError
+    It was live once, so it needs no new evidence; `undone` names the release that is taken back as a whole. Raises NotAllowed, Conflict as `deploy` does, and DomainError
     without a reason or when `to` is not an earlier deployment of this prompt here.
     """
     require_promotion(environment, actor)
@@ -81,6 +91,7 @@ def roll_back(
         raise DomainError("Say why you roll back: it stands in the history.")
     if (to.prompt_id, to.environment_id) != (prompt.pk, environment.pk) or to.pk >= replaces.pk:
         raise DomainError("That is not an earlier state of this prompt here.")
+    environment = steps.take(environment.pk, [prompt.pk])
     _require_current(prompt, environment, replaces)
     if to.version.pk == replaces.version.pk:
         raise DomainError(f"Version {to.version.number} is already live in {environment.name}.")
@@ -91,7 +102,7 @@ def roll_back(
         reason=reason,
         previous=replaces,
         kind=Deployment.Kind.ROLL_BACK,
-        change_request=None,
+        change_request=undone,
     )
 
 
@@ -141,6 +152,7 @@ def _replace(
         raise _moved(version.prompt, environment) from None
     DeploymentArm.objects.create(deployment=deployment, version=version, weight=100)
     signals.version_deployed.send(sender=Deployment, deployment=deployment)
+    steps.follow_live(environment.pk, version.prompt_id, change_request if kind == Deployment.Kind.DEPLOY else None)
     audit.record(
         workspace=environment.workspace,
         actor=actor,

@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core.errors import DomainError
+from apps.prompts.actions import reviewing
 from apps.prompts.models import Environment
 
 BUILT_IN_CHECKS = ("tests", "people")
@@ -42,6 +43,7 @@ def update_policy(
     before: dict[str, Any] = environment.policy
     environment.policy = {"approvals": approvals, "self_approval": self_approval, "checks": sorted(set(checks))}
     environment.save(update_fields=["policy"])
+    reviewing.settle_change_requests(requests=list(environment.change_requests.waiting()))
     audit.record(
         workspace=environment.workspace,
         actor=acting_user,

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import append_only
+from apps.prompts.models.epochs import moves_delivery
 from apps.prompts.models.prompts import Prompt, Version
 
 
@@ -37,6 +38,7 @@ class Environment(models.Model):
             models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_once"),
             models.UniqueConstraint(fields=["workspace", "rank"], name="environment_rank_once"),
         ]
+        triggers = [moves_delivery("changed.workspace_id")]
 
     def __str__(self) -> str:
         return self.name
@@ -123,7 +125,10 @@ class Deployment(models.Model):
                 fields=["prompt", "environment", "previous"], nulls_distinct=False, name="deployment_follows_once"
             )
         ]
-        triggers = append_only.TRIGGERS
+        triggers = [
+            *append_only.TRIGGERS,
+            moves_delivery("SELECT workspace_id FROM prompts_environment WHERE id = changed.environment_id"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.prompt.name} in {self.environment.name}"
@@ -132,6 +137,13 @@ class Deployment(models.Model):
     def version(self) -> Version:
         """Return the version with the most weight. Prefetch `arms__version`."""
         return max(self.arms.all(), key=lambda arm: (arm.weight, arm.pk)).version
+
+    @property
+    def who(self) -> str:
+        """Name who did it: a person, a key, or the desk itself. Select actor and actor_key."""
+        if self.actor_key:
+            return f"API key {self.actor_key}"
+        return str(self.actor) if self.actor else "Galley"
 
 
 class DeploymentArm(models.Model):

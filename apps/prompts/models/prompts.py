@@ -5,8 +5,9 @@ from django.db import models
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from apps.accounts.models import User, Workspace
+from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import append_only
+from apps.prompts.models.epochs import moves_delivery
 
 
 class PromptQuerySet(models.QuerySet["Prompt"]):
@@ -51,6 +52,7 @@ class Prompt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="prompt_name_once")]
+        triggers = [moves_delivery("changed.workspace_id")]
 
     def __str__(self) -> str:
         return self.name
@@ -100,19 +102,31 @@ class Content(models.Model):
 
 
 class Draft(Content):
-    """One author's unsaved work on a prompt. Autosaved; becomes a version only on purpose."""
+    """One author's unsaved work on a prompt, a person's or a key's. Autosaved; becomes a version only on purpose."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="drafts")
-    author = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    author = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+    author_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, related_name="+")
     based_on = models.ForeignKey("prompts.Version", on_delete=models.PROTECT, null=True, related_name="+")
     revision = models.PositiveIntegerField(default=1)
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["prompt", "author"], name="draft_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "author"], name="draft_once"),
+            models.UniqueConstraint(fields=["prompt", "author_key"], name="draft_once_by_key"),
+            models.CheckConstraint(
+                condition=models.Q(author=None) ^ models.Q(author_key=None), name="draft_has_one_author"
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.author}'s draft of {self.prompt}"
+        return f"{self.by}'s draft of {self.prompt}"
+
+    @property
+    def by(self) -> str:
+        """Say who writes: a person, or a program by the name of its key."""
+        return str(self.author or f"API key {self.author_key}")
 
 
 class VersionQuerySet(models.QuerySet["Version"]):
@@ -128,13 +142,17 @@ class Version(Content):
     content_hash = models.CharField(max_length=64)
     message = models.CharField(max_length=500)
     author = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    author_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = VersionQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["prompt", "number"], name="version_number_once")]
-        triggers = append_only.TRIGGERS
+        triggers = [
+            *append_only.TRIGGERS,
+            moves_delivery("SELECT workspace_id FROM prompts_prompt WHERE id = changed.prompt_id"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.prompt.name} v{self.number}"

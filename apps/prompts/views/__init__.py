@@ -1,36 +1,58 @@
 from apps.prompts.views.changes import (
-    change_request_comment,
+    change_request_collect,
     change_request_detail,
-    change_request_dossier,
+    change_request_edit,
     change_request_list,
     change_request_new,
-    change_request_promote,
+    change_request_rebase,
+    change_request_remove,
     change_request_replace,
-    change_request_review,
+    change_request_submit,
     change_request_withdraw,
 )
+from apps.prompts.views.decisions import (
+    change_request_dossier,
+    change_request_promote,
+    change_request_review,
+    change_request_schedule,
+    change_request_undo,
+    change_request_unschedule,
+)
 from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
+from apps.prompts.views.discussions import change_request_comment, comment_edit, comment_resolve
 from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
 from apps.prompts.views.environments import environment_edit, environment_list
+from apps.prompts.views.history import history_page
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
 from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
 
 __all__ = [
+    "change_request_collect",
     "change_request_comment",
     "change_request_detail",
     "change_request_dossier",
+    "change_request_edit",
     "change_request_list",
     "change_request_new",
     "change_request_promote",
+    "change_request_rebase",
+    "change_request_remove",
     "change_request_replace",
     "change_request_review",
+    "change_request_schedule",
+    "change_request_submit",
+    "change_request_undo",
+    "change_request_unschedule",
     "change_request_withdraw",
+    "comment_edit",
+    "comment_resolve",
     "deployment_list",
     "draft_discard",
     "draft_edit",
     "draft_save",
     "environment_edit",
     "environment_list",
+    "history_page",
     "prompt_archive",
     "prompt_detail",
     "prompt_list",

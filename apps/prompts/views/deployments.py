@@ -14,7 +14,10 @@ from apps.core.errors import Conflict, DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.prompts import actions, boards
 from apps.prompts.forms import ReasonForm
-from apps.prompts.models import Deployment
+from apps.prompts.history import as_of, lanes_of_prompt
+from apps.prompts.models import Deployment, Environment, Prompt
+from apps.prompts.request_forms import AsOfForm
+from apps.prompts.views.history import picture_of
 from apps.prompts.views.prompts import find, frame
 from apps.prompts.views.versions import find_version
 
@@ -25,14 +28,26 @@ def deployment_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
     history = list(boards.history(prompt)[:200])
     live = boards.live_of(prompt)
+    places = boards.environments_of(request.workspace)
     context = {
         **frame(request, prompt, "deployments"),
         "history": history,
         "live": live,
         "undo": [_undo(request, deployment) for deployment in live],
-        "environments": boards.environments_of(request.workspace),
+        "environments": places,
+        **picture_of(request, lambda shown: lanes_of_prompt(prompt, places, shown)),
+        **_as_of(request, prompt, places),
     }
     return page(request, "prompts/deployment_list.html", context)
+
+
+def _as_of(request: HttpRequest, prompt: Prompt, places: list[Environment]) -> dict[str, object]:
+    """Answer what was live at the moment that is asked for, place by place, highest first; nothing when none is."""
+    form = AsOfForm(request.GET if "at" in request.GET else None)
+    moment = form.cleaned_data["at"] if form.is_bound and form.is_valid() else None
+    then = as_of(request.workspace, moment, [prompt]).get(prompt.pk, {}) if moment else {}
+    answers = [{"environment": place, "deployment": then.get(place.pk)} for place in reversed(places)]
+    return {"as_of_form": form, "moment": moment, "answers": answers if moment else []}
 
 
 def _undo(request: HttpRequest, live: Deployment) -> dict[str, object]:

@@ -1,0 +1,202 @@
+"""Putting what a request asks for live, now or when its time has come, and taking a release back."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts import audit
+from apps.accounts.models import User
+from apps.core import formats, text
+from apps.core.errors import Conflict, DomainError
+from apps.prompts import boards, dossiers
+from apps.prompts.actions import steps
+from apps.prompts.actions.deployments import deploy, require_promotion, roll_back
+from apps.prompts.models import ChangeRequest, Deployment, Dossier
+from apps.prompts.models.changes import State
+from apps.prompts.policy import Standing
+
+# A desk that slept through the moment does not wake up and promote: what was safe at noon may not be at night.
+GRACE = timedelta(minutes=15)
+FARTHEST = timedelta(days=90)
+
+
+class NotReady(DomainError):
+    """The environment asks for something that is missing; `details["blockers"]` lists it in sentences."""
+
+    code = "not-ready"
+
+
+class TooLate(DomainError):
+    """The moment of a schedule is long gone."""
+
+    code = "too-late"
+
+
+@transaction.atomic
+def promote_change_request(*, change_request: ChangeRequest, acting_user: User, reason: str = "") -> list[Deployment]:
+    """Put all that the request asks for live, all or nothing, and freeze the dossier.
+
+    Raises NotAllowed without the right, NotReady with the list of what is missing, and Conflict when somebody
+    promoted something else in the same moment.
+    """
+    request = steps.take_request(change_request)
+    return _apply(request, acting_user, reason)
+
+
+def _apply(request: ChangeRequest, actor: User, reason: str) -> list[Deployment]:
+    """Judge once more, then move everything in the order of its prompts. The rows are locked."""
+    require_promotion(request.environment, actor)
+    standing = _require_ready(request)
+    live = _live(request)
+    if request.state not in (State.APPROVED, State.SCHEDULED):
+        steps.move(request, State.APPROVED)
+    deployments = [
+        deploy(
+            version=item.version,
+            environment=request.environment,
+            actor=actor,
+            reason=reason,
+            replaces=live.get(item.prompt_id),
+            change_request=request,
+        )
+        for item in sorted(request.items.all(), key=lambda item: item.prompt_id)
+    ]
+    body = dossiers.compose(request, standing, promoted_by=actor, now=timezone.now())
+    Dossier.objects.create(change_request=request, body=body, hash=dossiers.digest(body))
+    steps.close(request, State.APPLIED)
+    _tell_promoted(request, actor)
+    return deployments
+
+
+def _require_ready(request: ChangeRequest) -> Standing:
+    standing = boards.standing_of(request)
+    if standing.conflicts:
+        raise Conflict(standing.conflicts[0])
+    if standing.blockers:
+        raise NotReady(" ".join(standing.blockers), blockers=standing.blockers)
+    return standing
+
+
+def _live(request: ChangeRequest) -> dict[int, Deployment]:
+    return Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in request.items.all()])
+
+
+def _tell_promoted(request: ChangeRequest, actor: User) -> None:
+    people = {request.author_id: request.author, **{one.user_id: one.user for one in request.asked.all()}}
+    people.pop(actor.pk, None)
+    body = f"It is live in {request.environment.name}."
+    steps.tell(request, people.values(), "promoted", f"{actor} promoted {request.title}", body)
+
+
+@transaction.atomic
+def schedule_promotion(
+    *, change_request: ChangeRequest, at: datetime, reason: str = "", acting_user: User
+) -> ChangeRequest:
+    """Let an approved request go live at a moment, judged once more then; a scheduled one is moved to another moment.
+
+    Raises NotAllowed without the right, NotReady while something is missing, DomainError for a moment that is past
+    or far away.
+    """
+    request = steps.take_request(change_request)
+    require_promotion(request.environment, acting_user)
+    steps.require_waiting(request)
+    now = steps.database_now()
+    if not now < at <= now + FARTHEST:
+        raise DomainError(f"Choose a moment that is still to come, in the next {FARTHEST.days} days.")
+    _require_ready(request)
+    reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
+    if request.state != State.APPROVED:
+        steps.move(request, State.APPROVED)
+    steps.move(request, State.SCHEDULED, scheduled_at=at, scheduled_by=acting_user, scheduled_reason=reason)
+    steps.tell_author(request, acting_user, "scheduled", f"{acting_user} scheduled {request.title}")
+    after = {"at": at.isoformat()}
+    audit.record(workspace=request.workspace, actor=acting_user, verb="scheduled", target=request, after=after)
+    return request
+
+
+@transaction.atomic
+def cancel_schedule(*, change_request: ChangeRequest, acting_user: User) -> ChangeRequest:
+    """Take a request off the schedule: its author may, and whoever may promote there.
+
+    Raises NotAllowed for anybody else, Conflict when it is not scheduled any more.
+    """
+    request = steps.locked(change_request)
+    if request.author_id != acting_user.pk:
+        require_promotion(request.environment, acting_user)
+    if not request.is_scheduled:
+        raise Conflict("It is not scheduled any more. Look at it again.")
+    request = steps.settle(request, by=acting_user, note=f"{acting_user} took it off the schedule.")
+    audit.record(workspace=request.workspace, actor=acting_user, verb="unscheduled", target=request)
+    return request
+
+
+@transaction.atomic
+def promote_scheduled(*, change_request: ChangeRequest) -> list[Deployment]:
+    """Promote what is due, once, in the name of who scheduled it and if they still may; return what went live.
+
+    What is missing now, or came too late, takes the request off the schedule with the reason and tells people.
+    A second call, or one that comes early by the database's clock, does nothing.
+    """
+    request = steps.take_request(change_request)
+    now = steps.database_now()
+    due = request.scheduled_at
+    if not request.is_scheduled or due is None or due > now:
+        return []
+    actor = request.scheduled_by
+    assert actor is not None  # noqa: S101  the database holds that a schedule has a name
+    try:
+        # What was moved before the refusal goes back; the refusal itself stays.
+        with transaction.atomic():
+            if now - due > GRACE:
+                raise TooLate(
+                    f"it was due {formats.absolute(due, request.workspace.zone)}, and nobody was at the desk."
+                )
+            return _apply(request, actor, request.scheduled_reason or "As scheduled.")
+    except DomainError as error:
+        request = steps.drop_schedule(request, error.message)
+        after = {"at": due.isoformat(), "state": request.state, "refused": error.code}
+        audit.record(workspace=request.workspace, actor=None, verb="did not promote", target=request, after=after)
+        return []
+
+
+@transaction.atomic
+def undo_release(*, change_request: ChangeRequest, reason: str, acting_user: User) -> list[Deployment]:
+    """Put back, as one, what was live before a request was promoted.
+
+    Raises NotAllowed without the right, Conflict naming the prompt when one of them moved since, DomainError when
+    there is nothing to put back.
+    """
+    request = steps.take_request(change_request)
+    require_promotion(request.environment, acting_user)
+    moves = undoable(request)
+    if not moves:
+        raise DomainError("This request did not put anything live that could be taken back.")
+    live = _live(request)
+    for made in moves:
+        if live[made.prompt_id].pk != made.pk:
+            now = live[made.prompt_id]
+            raise Conflict(f"{made.prompt.name} moved since: version {now.version.number} is live. Nothing was undone.")
+        if made.previous is None:
+            raise DomainError(
+                f"Nothing was live before in place of {made.prompt.name}, so there is nothing to put back."
+            )
+    return [
+        roll_back(
+            prompt=made.prompt,
+            environment=request.environment,
+            to=made.previous,
+            replaces=made,
+            actor=acting_user,
+            reason=reason,
+            undone=request,
+        )
+        for made in moves
+        if made.previous
+    ]
+
+
+def undoable(request: ChangeRequest) -> list[Deployment]:
+    """Return what a request put live, in the order of its prompts."""
+    made = request.deployments.filter(kind=Deployment.Kind.DEPLOY).loaded()
+    return list(made.select_related("prompt__workspace", "environment__workspace", "previous").order_by("prompt_id"))
