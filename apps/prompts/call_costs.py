@@ -8,7 +8,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from apps.accounts.models import Workspace
-from apps.costs.models import Meter, Purpose, SpendMonth
+from apps.costs.models import Meter, SpendMonth
 from apps.llm import counting, rates
 from apps.llm.models import Model
 from apps.llm.rates import Rates
@@ -35,7 +35,9 @@ class PerCall:
         if self.cost is None:
             return f"The price list does not say what {self.model} costs."
         if not self.answer:
-            return "What is sent, at the price list of today. Nobody has called this prompt yet, so no answer is counted."
+            return (
+                "What is sent, at the price list of today. Nobody has called this prompt yet, so no answer is counted."
+            )
         return f"What is sent and an answer of {self.answer:,} tokens, the mean so far, at the price list of today."
 
 
@@ -47,8 +49,8 @@ def rates_of(workspace: Workspace, names: set[str]) -> dict[str, Rates]:
 
 
 def usual_answer(workspace_id: int, prompt_id: int) -> int:
-    """Return the mean length of the answers that production got from a prompt; 0 when there were none."""
-    rows = SpendMonth.objects.filter(workspace_id=workspace_id, prompt_id=prompt_id, purpose=Purpose.PRODUCTION)
+    """Return the mean length of the answers that a prompt got; 0 when there were none."""
+    rows = SpendMonth.objects.filter(workspace_id=workspace_id, prompt_id=prompt_id)
     sums = rows.aggregate(calls=Sum("calls"), tokens=Sum("output_tokens"))
     return int(sums["tokens"] / sums["calls"]) if sums["calls"] else 0
 

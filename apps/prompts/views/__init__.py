@@ -20,7 +20,16 @@ from apps.prompts.views.decisions import (
 )
 from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
 from apps.prompts.views.discussions import change_request_comment, comment_edit, comment_resolve
-from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
+from apps.prompts.views.drafts import (
+    draft_company,
+    draft_convert,
+    draft_discard,
+    draft_edit,
+    draft_preview,
+    draft_references,
+    draft_save,
+    version_save,
+)
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.history import history_page
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
@@ -47,8 +56,12 @@ __all__ = [
     "comment_edit",
     "comment_resolve",
     "deployment_list",
+    "draft_company",
+    "draft_convert",
     "draft_discard",
     "draft_edit",
+    "draft_preview",
+    "draft_references",
     "draft_save",
     "environment_edit",
     "environment_list",
