@@ -265,7 +265,7 @@ def test_what_has_no_match_in_another_format_is_named(
     page_of_paula: Client, draft: Draft, workspace: Workspace
 ) -> None:
     text = [("item", "message"), ("role", "user"), ("content", "{% if a %}{{ b }}{% endif %}{{ c|upper }}")]
-    answer = send(page_of_paula, draft, text, to="draft_convert", to_="", **{"format": "jinja"})
+    answer = send(page_of_paula, draft, text, to="draft_convert", to_="", format="jinja")
     assert answer.status_code == 422
     data = {"format": "jinja", "to": "fstring", "role": "user", "content": text[2][1]}
     answer = page_of_paula.post(url("draft_convert", workspace, prompt_id=draft.prompt_id), data).json()
