@@ -46,6 +46,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("join/", include("apps.accounts.join_urls")),
     path("accounts/", include([route for route in allauth_urls.urlpatterns if route.name in ENTRANCE])),
     path("w/<slug:workspace>/", include(ROOMS)),
+    # Served by the process for streams, where one runs: see `STREAM_URL`.
+    path("stream/w/<slug:workspace>/", include("apps.prompts.stream_urls")),
     path("api/v1/", include(API)),
     # Where exporters of OpenTelemetry send when their base address is ours.
     path("v1/traces", TracesView.as_view(), name="otlp_traces"),

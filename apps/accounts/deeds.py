@@ -14,6 +14,7 @@ OUTCOMES = {
 }
 VERSIONS = {
     "promoted": "version",
+    "promoted in an emergency": "version",
     "rolled back": "to version",
     "proposed": "version",
     "updated": "to version",

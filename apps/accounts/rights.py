@@ -15,6 +15,7 @@ class Right(models.TextChoices):
     VIEW_SPEND = "view_spend", "see what it costs"
     MANAGE_BUDGETS = "manage_budgets", "set budgets and approve forecasts"
     APPROVE_PRICES = "approve_prices", "approve price lists"
+    BYPASS = "bypass", "put a version live in an emergency, without approvals and checks"
     ADMIN = "admin", "manage members, keys, connections and settings"
 
 
@@ -26,6 +27,7 @@ class Role(models.TextChoices):
     ANNOTATOR = "annotator", "Annotator"
     QUEUE_MANAGER = "queue_manager", "Queue manager"
     FINANCE = "finance", "Finance"
+    ON_CALL = "on_call", "On call"
     ADMIN = "admin", "Admin"
 
 
@@ -37,6 +39,7 @@ RIGHTS_OF: dict[str, frozenset[Right]] = {
     Role.ANNOTATOR: frozenset({Right.RATE}),
     Role.QUEUE_MANAGER: frozenset({Right.VIEW, Right.MANAGE_QUEUES}),
     Role.FINANCE: frozenset({Right.VIEW_SPEND, Right.MANAGE_BUDGETS, Right.APPROVE_PRICES}),
+    Role.ON_CALL: frozenset({Right.VIEW, Right.BYPASS}),
     Role.ADMIN: frozenset(Right),
 }
 
@@ -48,6 +51,7 @@ ROLE_HELP: dict[str, str] = {
     Role.ANNOTATOR: "Rates answers, and sees nothing else.",
     Role.QUEUE_MANAGER: "Sets up rating queues and reads their results.",
     Role.FINANCE: "Sees spend, sets budgets and approves prices. Never sees prompt text.",
+    Role.ON_CALL: "Beside a publisher's rights: promotes in an emergency without approvals, with a reason; everybody is told.",
     Role.ADMIN: "May do everything, in every environment.",
 }
 

@@ -89,6 +89,7 @@ def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> S
             {"suites": []},
         )
     standings = [_of_suite(change_request, suite, problems.get(suite.pk, "")) for suite in suites]
+    standings += _untested(change_request, suites)
     # Of those that stand alike, the one that took most tries speaks.
     worst = min(standings, key=lambda each: (ORDER.index(each.status), -each.evidence.get("attempt", 0)))
     summary, evidence = worst.summary, worst.evidence
@@ -101,6 +102,15 @@ def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> S
         names = sorted({attempt.run.suite.name for attempt in archived if attempt.status == Check.Status.FAILED})
         summary += f" Failed, and archived since: {', '.join(names)}." if names else ""
     return Standing(worst.status, summary, worst.url, evidence)
+
+
+def _untested(change_request: ChangeRequest, suites: list[Suite]) -> list[Standing]:
+    """Return what stands for the prompts of a request that no suite holds: the tests of the others prove nothing."""
+    held = {suite.prompt_id for suite in suites}
+    bare = change_request.items.exclude(prompt__in=held).order_by("prompt__name").values_list("prompt__name", flat=True)
+    url = reverse("suite_create", kwargs={"workspace": change_request.workspace.slug})
+    words = "has no test suite yet. Make one, then start the tests here again."
+    return [Standing(Check.Status.ERRORED, f"{name} {words}", url, {"suite": None, "prompt": name}) for name in bare]
 
 
 def _attempt(run: Run) -> Attempt:

@@ -19,7 +19,7 @@ def promote_due(**_: Any) -> None:
     for request in ChangeRequest.objects.due().order_by("scheduled_at", "pk")[:BATCH]:
         try:
             actions.promote_scheduled(change_request=request)
-        except Exception as error:
+        except Exception as error:  # one that breaks must not hold up the others; it rises at the end
             logger.exception("Scheduled promotion of request %s broke", request.pk)
             failed = error
     if failed:

@@ -106,6 +106,8 @@ def loaded(requests: ChangeRequestQuerySet) -> ChangeRequestQuerySet:
         "approvals__reviewer",
         "checks",
         "asked__user",
+        "accepted_failures__accepted_by",
+        "spend_approvals__decided_by",
     )
 
 

@@ -7,7 +7,7 @@ from apps.accounts.models import User
 from apps.core import canonical
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import diffs
+from apps.prompts import diffs, exceptions
 from apps.prompts.models import ChangeRequest, ChangeRequestItem, Comment
 from apps.prompts.policy import Standing
 
@@ -53,6 +53,7 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
             for approval in request.approvals.select_related("reviewer").order_by("id")
         ],
         "discussion": [_remark(comment) for comment in request.comments.loaded()],
+        **exceptions.of(request),
     }
 
 

@@ -27,6 +27,7 @@ OURS = {
     "CELERY_BROKER_URL",
     "CACHE_URL",
     "PUBLIC_URL",
+    "STREAM_URL",
     "ALLOWED_HOSTS",
 }
 

@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('viewer', 'Viewer'), ('editor', 'Editor'), ('reviewer', 'Reviewer'), ('publisher', 'Publisher'), ('annotator', 'Annotator'), ('queue_manager', 'Queue manager'), ('finance', 'Finance'), ('admin', 'Admin')], max_length=20), default=list, size=None)),
+                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('viewer', 'Viewer'), ('editor', 'Editor'), ('reviewer', 'Reviewer'), ('publisher', 'Publisher'), ('annotator', 'Annotator'), ('queue_manager', 'Queue manager'), ('finance', 'Finance'), ('on_call', 'On call'), ('admin', 'Admin')], max_length=20), default=list, size=None)),
                 ('environments', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('email', models.EmailField(max_length=254)),
-                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('viewer', 'Viewer'), ('editor', 'Editor'), ('reviewer', 'Reviewer'), ('publisher', 'Publisher'), ('annotator', 'Annotator'), ('queue_manager', 'Queue manager'), ('finance', 'Finance'), ('admin', 'Admin')], max_length=20), size=None)),
+                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('viewer', 'Viewer'), ('editor', 'Editor'), ('reviewer', 'Reviewer'), ('publisher', 'Publisher'), ('annotator', 'Annotator'), ('queue_manager', 'Queue manager'), ('finance', 'Finance'), ('on_call', 'On call'), ('admin', 'Admin')], max_length=20), size=None)),
                 ('environments', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
                 ('nonce', models.CharField(default=apps.accounts.models.workspaces.new_nonce, max_length=43, unique=True)),
                 ('token_hash', models.CharField(max_length=64, unique=True)),

@@ -1,3 +1,4 @@
+from apps.prompts.actions.bypass import close_follow_up, promote_in_emergency
 from apps.prompts.actions.changes import (
     add_to_change_request,
     edit_change_request,
@@ -9,9 +10,18 @@ from apps.prompts.actions.changes import (
     submit_change_request,
     withdraw_change_request,
 )
+from apps.prompts.actions.checks import accept_failure, report_external_check
 from apps.prompts.actions.comments import Anchor, comment_on_change_request, edit_comment, resolve_comment
 from apps.prompts.actions.deployments import deploy, roll_back
-from apps.prompts.actions.environments import create_environments, update_policy
+from apps.prompts.actions.environments import (
+    create_environment,
+    create_environments,
+    delete_environment,
+    move_environment,
+    rename_environment,
+    update_policy,
+)
+from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
 from apps.prompts.actions.promoting import (
     cancel_schedule,
     promote_change_request,
@@ -31,28 +41,39 @@ from apps.prompts.actions.reviewing import report_check, review_change_request, 
 
 __all__ = [
     "Anchor",
+    "accept_failure",
     "add_to_change_request",
     "archive_prompt",
     "cancel_schedule",
+    "close_follow_up",
     "comment_on_change_request",
+    "create_environment",
     "create_environments",
     "create_prompt",
+    "delete_environment",
+    "delete_input_set",
     "deploy",
     "discard_draft",
     "edit_change_request",
     "edit_comment",
+    "move_environment",
     "open_change_request",
     "open_draft",
     "promote_change_request",
+    "promote_in_emergency",
     "promote_scheduled",
     "rebase_change_request",
     "remove_from_change_request",
+    "rename_environment",
+    "rename_input_set",
     "replace_version",
     "report_check",
+    "report_external_check",
     "resolve_comment",
     "review_change_request",
     "roll_back",
     "save_draft",
+    "save_input_set",
     "save_version",
     "schedule_promotion",
     "settle_change_requests",

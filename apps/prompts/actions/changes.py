@@ -33,7 +33,7 @@ def open_change_request(
 
     Raises DomainError when it already is, when nothing is said, or when the same wish is waiting.
     """
-    place = steps.take(environment.pk, [version.prompt_id])
+    place = steps.take(environment, [version.prompt_id])
     request = _start(place, [version], title, why, acting_user)
     _ask(request, reviewers)
     return _open(request, replaces, acting_user)
@@ -53,7 +53,7 @@ def start_change_request(
 
     Raises DomainError when nothing is said.
     """
-    place = steps.take(environment.pk, [version.prompt_id for version in versions])
+    place = steps.take(environment, [version.prompt_id for version in versions])
     request = _start(place, versions, title, why, acting_user)
     _ask(request, reviewers)
     after = {"environment": place.name, "versions": _named(request)}

@@ -4,32 +4,15 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts import audit
 from apps.accounts.audit import Actor
-from apps.accounts.models import ApiKey, Membership, User
-from apps.accounts.rights import PROMOTE_PREFIX
+from apps.accounts.models import ApiKey, User
 from apps.core import text
-from apps.core.errors import Conflict, DomainError, NotAllowed
+from apps.core.errors import Conflict, DomainError
 from apps.prompts import composition, signals
-from apps.prompts.actions import steps
+from apps.prompts.actions import gate, steps
+from apps.prompts.actions.gate import NeedsChangeRequest, require_promotion
 from apps.prompts.models import ChangeRequest, Deployment, DeploymentArm, Environment, Prompt, Version
 
-
-class NeedsChangeRequest(NotAllowed):
-    """The environment asks for evidence or people, so a version enters by a change request only."""
-
-    code = "needs-change-request"
-
-
-def require_promotion(environment: Environment, actor: Actor) -> None:
-    """Raise NotAllowed unless this person or key may change what is live in the environment."""
-    if isinstance(actor, ApiKey):
-        allowed = actor.workspace_id == environment.workspace_id and actor.allows(PROMOTE_PREFIX + environment.name)
-    elif isinstance(actor, User):
-        membership = Membership.objects.filter(workspace=environment.workspace_id, user=actor).first()
-        allowed = membership is not None and actor.is_active and membership.may_promote(environment.name)
-    else:
-        allowed = False
-    if not allowed:
-        raise NotAllowed(f"You may not change what is live in {environment.name}.")
+__all__ = ["NeedsChangeRequest", "deploy", "require_promotion", "roll_back"]
 
 
 @transaction.atomic
@@ -41,20 +24,24 @@ def deploy(
     reason: str = "",
     replaces: Deployment | None,
     change_request: ChangeRequest | None = None,
+    emergency: bool = False,
 ) -> Deployment:
     """Put a version live in place of `replaces` (None when nothing is live).
 
-    Raises NotAllowed without the right, NeedsChangeRequest where the environment asks for one, and Conflict when
-    something else went live in between.
+    Raises NotAllowed without the right, what `gate.require_policy` raises for what the environment asks for, and
+    Conflict when something else went live in between. An emergency goes round the policy, by a right of its own.
     """
-    require_promotion(environment, actor)
+    # As it is now, and held: a policy that changes in this moment waits, or is obeyed.
+    environment = steps.take(environment, [version.prompt_id])
+    if emergency:
+        gate.require_emergency(environment, actor)
+    else:
+        gate.require_promotion(environment, actor)
     reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
     if version.prompt.workspace_id != environment.workspace_id:
         raise DomainError("The version and the environment belong to different workspaces.")
-    # As it is now, and held: a policy that changes in this moment waits, or is obeyed.
-    environment = steps.take(environment.pk, [version.prompt_id])
-    if environment.is_guarded and change_request is None:
-        raise NeedsChangeRequest(f"{environment.name} needs a change request. Open one for this version.")
+    if not emergency:
+        gate.require_policy(environment, version, change_request)
     _require_current(version.prompt, environment, replaces)
     if replaces and replaces.version.pk == version.pk:
         raise DomainError(f"Version {version.number} is already live in {environment.name}.")
@@ -66,6 +53,7 @@ def deploy(
         previous=replaces,
         kind=Deployment.Kind.DEPLOY,
         change_request=change_request,
+        emergency=emergency,
     )
 
 
@@ -82,16 +70,17 @@ def roll_back(
 ) -> Deployment:
     """Put back what was live before: the version of the earlier deployment `to`.
 
-    It was live once, so it needs no new evidence; `undone` names the release that is taken back as a whole. Raises NotAllowed, Conflict as `deploy` does, and DomainError
-    without a reason or when `to` is not an earlier deployment of this prompt here.
+    It was live once, so it needs no new evidence, and no freeze forbids to undo; `undone` names the release that is
+    taken back as a whole. Raises NotAllowed, Conflict as `deploy` does, and DomainError without a reason or when `to` is
+    not an earlier deployment of this prompt here.
     """
-    require_promotion(environment, actor)
+    environment = steps.take(environment, [prompt.pk])
+    gate.require_promotion(environment, actor)
     reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
     if not reason:
         raise DomainError("Say why you roll back: it stands in the history.")
     if (to.prompt_id, to.environment_id) != (prompt.pk, environment.pk) or to.pk >= replaces.pk:
         raise DomainError("That is not an earlier state of this prompt here.")
-    environment = steps.take(environment.pk, [prompt.pk])
     _require_current(prompt, environment, replaces)
     if to.version.pk == replaces.version.pk:
         raise DomainError(f"Version {to.version.number} is already live in {environment.name}.")
@@ -122,7 +111,7 @@ def _moved(prompt: Prompt, environment: Environment) -> Conflict:
     )
 
 
-def _replace(
+def _replace(  # noqa: PLR0913  a deployment's own facts
     *,
     version: Version,
     environment: Environment,
@@ -131,6 +120,7 @@ def _replace(
     previous: Deployment | None,
     kind: Deployment.Kind,
     change_request: ChangeRequest | None,
+    emergency: bool = False,
 ) -> Deployment:
     composition.check_move(version, environment.name)
     deployment = Deployment(
@@ -142,6 +132,7 @@ def _replace(
         actor_key=actor if isinstance(actor, ApiKey) else None,
         reason=reason,
         change_request=change_request,
+        emergency=emergency,
     )
     if previous:
         deployment.salt = previous.salt
@@ -156,10 +147,16 @@ def _replace(
     audit.record(
         workspace=environment.workspace,
         actor=actor,
-        verb="promoted" if kind == Deployment.Kind.DEPLOY else "rolled back",
+        verb=_verb(kind, emergency),
         target=deployment,
         before={"version": previous.version.number} if previous else None,
         after={"version": version.number, "content_hash": version.content_hash},
         reason=reason,
     )
     return deployment
+
+
+def _verb(kind: Deployment.Kind, emergency: bool) -> str:
+    if emergency:
+        return "promoted in an emergency"
+    return "promoted" if kind == Deployment.Kind.DEPLOY else "rolled back"

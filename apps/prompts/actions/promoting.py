@@ -11,7 +11,8 @@ from apps.core import formats, text
 from apps.core.errors import Conflict, DomainError
 from apps.prompts import boards, dossiers
 from apps.prompts.actions import steps
-from apps.prompts.actions.deployments import deploy, require_promotion, roll_back
+from apps.prompts.actions.deployments import deploy, roll_back
+from apps.prompts.actions.gate import NotReady, require_promotion
 from apps.prompts.models import ChangeRequest, Deployment, Dossier
 from apps.prompts.models.changes import State
 from apps.prompts.policy import Standing
@@ -21,12 +22,6 @@ GRACE = timedelta(minutes=15)
 FARTHEST = timedelta(days=90)
 
 
-class NotReady(DomainError):
-    """The environment asks for something that is missing; `details["blockers"]` lists it in sentences."""
-
-    code = "not-ready"
-
-
 class TooLate(DomainError):
     """The moment of a schedule is long gone."""
 
@@ -34,20 +29,23 @@ class TooLate(DomainError):
 
 
 @transaction.atomic
-def promote_change_request(*, change_request: ChangeRequest, acting_user: User, reason: str = "") -> list[Deployment]:
+def promote_change_request(
+    *, change_request: ChangeRequest, acting_user: User, reason: str = "", emergency: bool = False
+) -> list[Deployment]:
     """Put all that the request asks for live, all or nothing, and freeze the dossier.
 
     Raises NotAllowed without the right, NotReady with the list of what is missing, and Conflict when somebody
-    promoted something else in the same moment.
+    promoted something else in the same moment. `promote_in_emergency` goes round what is missing.
     """
     request = steps.take_request(change_request)
-    return _apply(request, acting_user, reason)
+    return _apply(request, acting_user, reason, emergency=emergency)
 
 
-def _apply(request: ChangeRequest, actor: User, reason: str) -> list[Deployment]:
+def _apply(request: ChangeRequest, actor: User, reason: str, *, emergency: bool = False) -> list[Deployment]:
     """Judge once more, then move everything in the order of its prompts. The rows are locked."""
-    require_promotion(request.environment, actor)
-    standing = _require_ready(request)
+    if not emergency:
+        require_promotion(request.environment, actor)
+    standing = _require_ready(request, emergency=emergency)
     live = _live(request)
     if request.state not in (State.APPROVED, State.SCHEDULED):
         steps.move(request, State.APPROVED)
@@ -59,6 +57,7 @@ def _apply(request: ChangeRequest, actor: User, reason: str) -> list[Deployment]
             reason=reason,
             replaces=live.get(item.prompt_id),
             change_request=request,
+            emergency=emergency,
         )
         for item in sorted(request.items.all(), key=lambda item: item.prompt_id)
     ]
@@ -69,11 +68,11 @@ def _apply(request: ChangeRequest, actor: User, reason: str) -> list[Deployment]
     return deployments
 
 
-def _require_ready(request: ChangeRequest) -> Standing:
+def _require_ready(request: ChangeRequest, *, emergency: bool = False) -> Standing:
     standing = boards.standing_of(request)
     if standing.conflicts:
         raise Conflict(standing.conflicts[0])
-    if standing.blockers:
+    if standing.blockers and not emergency:
         raise NotReady(" ".join(standing.blockers), blockers=standing.blockers)
     return standing
 

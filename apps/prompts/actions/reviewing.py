@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import audit
+from apps.accounts.audit import Actor
 from apps.accounts.models import User
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
@@ -16,7 +17,7 @@ from apps.prompts.models.changes import State
 
 
 @transaction.atomic
-def report_check(
+def report_check(  # noqa: PLR0913  a report's own fields
     *,
     change_request: ChangeRequest,
     name: str,
@@ -25,6 +26,7 @@ def report_check(
     evidence: dict[str, Any] | None = None,
     url: str = "",
     content_hash: str = "",
+    actor: Actor = None,
 ) -> Check | None:
     """Set the named status of a request, as a commit status. It binds to `content_hash`, by default the present one.
 
@@ -48,7 +50,7 @@ def report_check(
     if existing is None or existing.status != status:
         request = steps.settle(request)
         after = {"check": name, "status": status, "content_hash": check.content_hash, "state": request.state}
-        audit.record(workspace=request.workspace, actor=None, verb="reported check", target=request, after=after)
+        audit.record(workspace=request.workspace, actor=actor, verb="reported check", target=request, after=after)
     elif existing.content_hash != check.content_hash:
         steps.settle(request)
     return check

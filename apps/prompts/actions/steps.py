@@ -16,16 +16,17 @@ from apps.accounts.rights import Right
 from apps.core.errors import Conflict
 from apps.notices import actions as notices
 from apps.prompts import boards, signals
+from apps.prompts.actions import gate
 from apps.prompts.links import change_request_url
 from apps.prompts.models import ChangeRequest, Environment
 from apps.prompts.models.changes import CLOSED, MOVES, State
 from apps.prompts.policy import Standing
 
 
-def take(environment_id: int, prompt_ids: Iterable[int], also: int | None = None) -> Environment:
+def take(environment: Environment, prompt_ids: Iterable[int], also: int | None = None) -> Environment:
     """Lock a place and every request that waits to change these prompts there; return the place as it is now."""
-    place = Environment.objects.select_for_update(no_key=True).get(pk=environment_id)
-    wanted = set(ChangeRequest.objects.wanting(environment_id, prompt_ids).values_list("pk", flat=True))
+    place = gate.take(environment)
+    wanted = set(ChangeRequest.objects.wanting(place.pk, prompt_ids).values_list("pk", flat=True))
     rows = ChangeRequest.objects.filter(pk__in=wanted | ({also} if also else set()))
     list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
     return place
@@ -34,8 +35,8 @@ def take(environment_id: int, prompt_ids: Iterable[int], also: int | None = None
 def take_request(change_request: ChangeRequest) -> ChangeRequest:
     """Lock a request with its place and its rivals: what changes its prompts or what is live begins here."""
     # Which prompts it holds is read under the place's lock, without which nobody changes them.
-    Environment.objects.select_for_update(no_key=True).get(pk=change_request.environment_id)
-    take(change_request.environment_id, change_request.items.values_list("prompt", flat=True), also=change_request.pk)
+    place = gate.take(change_request.environment)
+    take(place, change_request.items.values_list("prompt", flat=True), also=change_request.pk)
     return locked(change_request)
 
 

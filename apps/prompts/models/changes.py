@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User, Workspace
-from apps.core import append_only
+from apps.core import append_only, canonical
 from apps.prompts.models.deployments import Deployment, Environment
 from apps.prompts.models.prompts import Prompt, Version
 
@@ -236,6 +236,11 @@ class Check(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.get_status_display()}"
+
+    @property
+    def report_hash(self) -> str:
+        """Return the identity of what was reported: what somebody accepts is this report and no later one."""
+        return canonical.sha256([self.name, self.status, self.summary, self.evidence, self.url, self.content_hash])
 
 
 class Dossier(models.Model):

@@ -6,8 +6,10 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import append_only
+from apps.prompts import rules
 from apps.prompts.models.epochs import moves_delivery
 from apps.prompts.models.prompts import Prompt, Version
+from apps.prompts.rules import Rules
 
 
 def default_policy() -> dict[str, object]:
@@ -21,6 +23,10 @@ def new_salt() -> str:
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def ranked(self) -> Self:
         return self.order_by("rank", "id")
+
+    def before(self, environment: "Environment") -> "Environment | None":
+        """Return the environment that comes just before this one; None for the first."""
+        return self.filter(rank__lt=environment.rank).order_by("-rank").first()
 
 
 class Environment(models.Model):
@@ -36,7 +42,10 @@ class Environment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_once"),
-            models.UniqueConstraint(fields=["workspace", "rank"], name="environment_rank_once"),
+            # Asked at the end of a transaction, so that two environments can change places.
+            models.UniqueConstraint(
+                fields=["workspace", "rank"], name="environment_rank_once", deferrable=models.Deferrable.DEFERRED
+            ),
         ]
         triggers = [moves_delivery("changed.workspace_id")]
 
@@ -44,36 +53,30 @@ class Environment(models.Model):
         return self.name
 
     @property
+    def rules(self) -> Rules:
+        return rules.of(self.policy)
+
+    @property
     def approvals_needed(self) -> int:
-        return int(self.policy.get("approvals", 0))
+        return self.rules.approvals
 
     @property
     def allows_self_approval(self) -> bool:
-        return bool(self.policy.get("self_approval", False))
+        return self.rules.self_approval
 
     @property
     def required_checks(self) -> list[str]:
-        return list(self.policy.get("checks", []))
+        return list(self.rules.checks)
 
     @property
     def is_guarded(self) -> bool:
         """Tell whether a version needs a change request to go live here."""
-        return bool(self.approvals_needed or self.required_checks)
+        return self.rules.asks_for_request
 
     @property
     def policy_sentence(self) -> str:
         """Say the policy as people would."""
-        if not self.is_guarded:
-            return f"Whoever may promote to {self.name} puts a version live at once."
-        count = self.approvals_needed
-        parts = [f"needs {count or 'no'} approval{'' if count == 1 else 's'}"]
-        if count:
-            parts.append(
-                "everybody may approve their own" if self.allows_self_approval else "nobody approves their own"
-            )
-        if self.required_checks:
-            parts.append(f"{' and '.join(self.required_checks)} must pass")
-        return f"{self.name.capitalize()} {', '.join(parts)}."
+        return rules.sentence(self.rules, self.name)
 
 
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
@@ -111,6 +114,8 @@ class Deployment(models.Model):
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     actor_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     reason = models.TextField(blank=True)
+    # Somebody went round approvals, checks and freezes, by a right of its own.
+    emergency = models.BooleanField(default=False)
     change_request = models.ForeignKey(
         "prompts.ChangeRequest", on_delete=models.PROTECT, null=True, related_name="deployments"
     )

@@ -32,7 +32,9 @@ from apps.prompts.views.drafts import (
 )
 from apps.prompts.views.environments import environment_edit, environment_list
 from apps.prompts.views.history import history_page
+from apps.prompts.views.input_sets import input_set_delete, input_set_rename, input_set_save
 from apps.prompts.views.prompts import prompt_archive, prompt_detail, prompt_list, prompt_new, prompt_use
+from apps.prompts.views.tries import prompt_try, prompt_try_diff, prompt_try_stream
 from apps.prompts.views.versions import version_compare, version_detail, version_list, version_restore
 
 __all__ = [
@@ -66,10 +68,16 @@ __all__ = [
     "environment_edit",
     "environment_list",
     "history_page",
+    "input_set_delete",
+    "input_set_rename",
+    "input_set_save",
     "prompt_archive",
     "prompt_detail",
     "prompt_list",
     "prompt_new",
+    "prompt_try",
+    "prompt_try_diff",
+    "prompt_try_stream",
     "prompt_use",
     "version_compare",
     "version_deploy",
