@@ -7,8 +7,10 @@ from typing import Any
 import jinja2
 
 from apps.core.errors import DomainError
-from apps.prompts import items, references, templates
+from apps.prompts import items, lint, references, templates
 
+TONES = {lint.ERROR: "bad", lint.WARNING: "warn", lint.HINT: "idle"}
+CODES = frozenset({"template", "reference"})  # what is placed here more exactly
 JINJA_LINE = re.compile(r"\bin line (\d+)")
 JINJA_WORD = re.compile(r"^(?:The filter )?(\w+) (?:is not available|cannot be reached)")
 
@@ -17,9 +19,9 @@ JINJA_WORD = re.compile(r"^(?:The filter )?(\w+) (?:is not available|cannot be r
 class Finding:
     """A word on a place of the draft: the card, from where to where in its text, how much it matters, the sentence."""
 
-    item: int
-    start: int
-    end: int
+    item: int | None
+    start: int | None
+    end: int | None
     tone: str
     text: str
 
@@ -39,6 +41,15 @@ def of_messages(messages: list[items.Item], format: str) -> list[Finding]:
         except DomainError as error:
             found.append(_at(number, item["content"], *_place(item["content"], format, error), error.message))
     return found
+
+
+def from_lint(messages: list[items.Item], advice: lint.Finding) -> Finding:
+    """Return a colleague's remark as the editor shows it; one about a whole message or prompt has no place."""
+    tone = TONES[advice.level]
+    if advice.message_index is None or advice.start is None or advice.end is None:
+        return Finding(advice.message_index, None, None, tone, advice.sentence)
+    text = messages[advice.message_index]["content"]
+    return Finding(advice.message_index, units(text, advice.start), units(text, advice.end), tone, advice.sentence)
 
 
 def _at(item: int, text: str, start: int, end: int, words: str) -> Finding:

@@ -7,7 +7,19 @@ from typing import Any
 from apps.accounts.models import Workspace
 from apps.core import formats
 from apps.core.errors import DomainError
-from apps.prompts import boards, call_costs, composition, contents, items, mistakes, references, rendering, variables
+from apps.prompts import (
+    boards,
+    call_costs,
+    composition,
+    contents,
+    items,
+    lint,
+    mistakes,
+    references,
+    rendering,
+    variables,
+)
+from apps.prompts.mistakes import Finding
 from apps.prompts.models import Draft, Version
 from apps.prompts.templates import Message
 
@@ -34,7 +46,7 @@ class Look:
     contract: list[variables.Variable]
     preview: list[Message]
     problem: str
-    findings: list[mistakes.Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def typed(draft: Draft, content: dict[str, Any]) -> Draft:
@@ -47,11 +59,11 @@ def typed(draft: Draft, content: dict[str, Any]) -> Draft:
 
 def look(draft: Draft, inputs: dict[str, Any] | None = None) -> Look:
     """Return the draft filled with its examples, `inputs` before them, and what keeps it from being filled."""
-    findings = mistakes.of_messages(draft.messages, draft.format)
     try:
         contract = contents.contract_of(draft)
     except DomainError as error:
-        return Look(draft.variables, [], error.message, findings)
+        return Look(draft.variables, [], error.message, _findings(draft, [], error))
+    findings = _findings(draft, contract, None)
     names = {variable["name"] for variable in contract}
     values = {**variables.example_values(contract), **{n: v for n, v in (inputs or {}).items() if n in names}}
     try:
@@ -61,11 +73,30 @@ def look(draft: Draft, inputs: dict[str, Any] | None = None) -> Look:
     return Look(contract, preview, "", findings)
 
 
+def _findings(draft: Draft, contract: list[variables.Variable], problem: DomainError | None) -> list[Finding]:
+    """Return the mistakes at their exact places, then the advice."""
+    declared = [v for v in draft.variables if is_told(v) or v["name"] in _known(draft)]
+    own = {v["name"] for v in draft.variables}
+    inner = [v["name"] for v in contract if v["name"] not in own] if composition.has_references(draft) else []
+    why = problem.message if isinstance(problem, references.BadReference) else ""
+    advice = lint.findings(draft, declared, inner=inner, problem=why)
+    return mistakes.of_messages(draft.messages, draft.format) + [
+        mistakes.from_lint(draft.messages, one)
+        for one in advice
+        if one.code not in mistakes.CODES or one.message_index is None
+    ]
+
+
+def _known(draft: Draft) -> set[str]:
+    """Return the names that the version before declared."""
+    return {v["name"] for v in draft.based_on.variables} if draft.based_on else set()
+
+
 def rows_of(draft: Draft, contract: list[variables.Variable]) -> list[dict[str, Any]]:
     """Return the rows of the contract's table: what the text uses, then what was told of names that are gone from it."""
     used = {variable["name"] for variable in contract}
     absent = [v for v in draft.variables if v["name"] not in used and is_told(v)]
-    known = {v["name"] for v in draft.based_on.variables} if draft.based_on else set()
+    known = _known(draft)
     rows = [*((v, True) for v in contract), *((v, False) for v in absent)]
     return [{**v, "used": is_used, "known": v["name"] in known} for v, is_used in rows]
 

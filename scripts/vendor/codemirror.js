@@ -1,7 +1,7 @@
 // The prompt editor and the merge view, bundled once by scripts/vendor.sh as window.GalleyEditor.
 import { minimalSetup } from "codemirror";
 import { autocompletion, completionKeymap } from "@codemirror/autocomplete";
-import { Compartment, EditorState, RangeSetBuilder } from "@codemirror/state";
+import { Compartment, EditorState, Prec, RangeSetBuilder } from "@codemirror/state";
 import { Decoration, EditorView, ViewPlugin, WidgetType, keymap, placeholder } from "@codemirror/view";
 import { indentWithTab } from "@codemirror/commands";
 import { json, jsonParseLinter } from "@codemirror/lang-json";
@@ -129,6 +129,7 @@ function prompt(parent, options) {
     parent,
     doc: options.doc || "",
     extensions: [
+      options.onEnter ? Prec.highest(keymap.of([{ key: "Mod-Enter", run: options.onEnter }])) : [],
       minimalSetup,
       options.names ? [completions(options), keymap.of(completionKeymap)] : [],
       options.tabIndents ? keymap.of([indentWithTab]) : [],

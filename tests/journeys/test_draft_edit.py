@@ -49,7 +49,7 @@ def draft(paula: Page, stage: dict[str, Any]) -> Page:
     """Open a fresh draft: of an earlier test nothing is left."""
     open_draft(paula, stage)
     paula.get_by_role("button", name="Discard draft").click()
-    paula.get_by_role("button", name="Yes, go on").click()
+    paula.get_by_role("button", name="Throw it away").click()
     paula.wait_for_url(re.compile(r"/prompts/\d+/$"))
     return open_draft(paula, stage)
 

@@ -129,7 +129,7 @@ def test_any_script_is_kept_and_shown_as_text(page_of_paula: Client, draft: Draf
         ("mustache", "👩‍🚀 Dear {{first name}}", (11, 25)),
         ("fstring", "Dear {first name} {x}", (5, 17)),
         ("fstring", "Dear {{x}} {", (11, 12)),
-        ("jinja", "one\n{% if x %}\ntwo {% endfor %}", (14, 30)),
+        ("jinja", "one\n{% if x %}\ntwo {% endfor %}", (15, 31)),
         ("jinja", "a {{ x|shout }}", (7, 12)),
         ("mustache", "a @@@langfusePrompt:name=x@@@", (2, 29)),
     ],

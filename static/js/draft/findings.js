@@ -10,7 +10,7 @@
     for (const [at, [, editor]] of D.editors().entries()) editor?.setFindings(found.filter((one) => one.item === at && one.from != null));
     list.replaceChildren(...found.map((one) => {
       const row = D.copy("finding-row");
-      row.querySelector(".g-status").dataset.tone = one.tone === "hint" ? "idle" : one.tone;
+      row.querySelector(".g-status").dataset.tone = one.tone;
       row.querySelector(".g-status > span").textContent = one.text;
       row.querySelector("button").addEventListener("click", () => D.editors()[one.item]?.[1]?.select(one.from, one.to));
       return row;

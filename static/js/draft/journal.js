@@ -44,11 +44,12 @@
   // The newest copy of a tab that is gone and says something else than the page.
   D.lost = async () => {
     const held = new Set((await navigator.locks?.query())?.held.map((lock) => lock.name));
-    const shown = JSON.stringify(D.entries());
+    const shown = D.essence(D.entries());
     const found = [];
     for (const key of Object.keys(localStorage).filter((one) => one.startsWith(PREFIX) && !held.has(one) && one !== PREFIX + tab)) {
       const copy = read(key);
-      if (copy && JSON.stringify(copy.entries) !== shown) found.push({ ...copy, key });
+      if (!navigator.locks && copy && Date.now() - copy.at < 15000) continue;
+      if (copy && D.essence(copy.entries) !== shown) found.push({ ...copy, key });
       else localStorage.removeItem(key);
     }
     return found.sort((a, b) => b.at - a.at)[0];

@@ -45,7 +45,9 @@
     box.dataset.by = "browser";
     paint(local.messages, "");
     D.follow(local.names);
-    if (D.state.findings.length) { D.state.findings = []; D.say("seen"); }
+    // What could be filled has no mistake any more; advice stays until the server has read the new text.
+    const advice = D.state.findings.filter((one) => one.tone !== "bad");
+    if (advice.length < D.state.findings.length) { D.state.findings = advice; D.say("seen"); }
   }
 
   async function ask() {

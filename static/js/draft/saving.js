@@ -4,31 +4,12 @@
   if (!D) return;
   const QUIET = 600;
   const LONGEST = 60000;
-  const place = document.getElementById("draft-saved");
-  let kept = 0, busy = null, timer, failures = 0, savedAt = Date.parse(D.form.dataset.saved), stopped = false, words = "";
+  let kept = 0, busy = null, timer, failures = 0, stopped = false;
 
   D.isSaved = () => kept === D.typed;
   D.isStopped = () => stopped;
+  D.isTrying = () => failures > 0;
   D.abandon = () => { kept = D.typed; stopped = true; clearTimeout(timer); };
-  D.status = (tone, text) => {
-    if (text === words) return;
-    words = text;
-    const mark = D.copy(`state-${tone}`);
-    mark.querySelector("span:last-child").textContent = text;
-    place.replaceChildren(mark);
-  };
-
-  function sayAge() {
-    if (!D.isSaved() || failures || stopped || "refused" in D.form.dataset) return;
-    const seconds = Math.max(0, Math.round((Date.now() - savedAt) / 1000));
-    const age = seconds < 60 ? `${seconds} s ago` : seconds < 3600 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;
-    if (words !== "Saved") {
-      D.status("good", "Saved");
-      place.firstElementChild.append(Object.assign(document.createElement("span"), { ariaHidden: "true" }));
-    }
-    place.firstElementChild.lastElementChild.textContent = age;
-  }
-
   D.plan = (delay = QUIET) => {
     clearTimeout(timer);
     if (!stopped) timer = setTimeout(D.save, delay);
@@ -53,11 +34,14 @@
   async function send() {
     const at = D.typed;
     let answer, told;
+    const slow = failures ? 0 : setTimeout(() => D.status("active", "Saving…"), 1200);
     try {
       answer = await fetch(D.form.dataset.saveUrl, { method: "POST", body: D.body(), headers: { Accept: "application/json" }, signal: AbortSignal.timeout(20000) });
       if (answer.headers.get("Content-Type")?.includes("json")) told = await answer.json();
     } catch {
       return later("away", "Not saved: no connection. Your text is kept in this browser.");
+    } finally {
+      clearTimeout(slow);
     }
     if (answer.ok && told) return saved(told, at);
     if (answer.status === 409 && told) { stopped = true; D.status("bad", "Not saved: another tab saved first. Choose above."); D.say("conflict", told.theirs); return false; }
@@ -69,14 +53,15 @@
   }
 
   function saved(told, at) {
-    [kept, failures, savedAt] = [at, 0, Date.now()];
+    [kept, failures] = [at, 0];
+    D.savedAt = Date.now();
     delete D.form.dataset.refused;
     D.field("revision").value = told.revision;
     document.getElementById("draft-weight").textContent = told.weight;
     document.getElementById("draft-weight").title = told.assumption;
     D.say("saved", told);
     if (D.isSaved()) { D.forget(); D.see(told); } else { D.state.references = told.references; D.keep(); }
-    sayAge();
+    D.sayAge();
     return true;
   }
 
@@ -96,11 +81,10 @@
   D.resume = (revision, isSame) => {
     stopped = false;
     D.field("revision").value = revision;
-    if (isSame) { [kept, savedAt] = [D.typed, Date.now()]; D.forget(); }
+    if (isSame) { kept = D.typed; D.savedAt = Date.now(); D.forget(); }
     D.plan(0);
   };
 
   D.on("changed", () => { if (!failures) D.plan(); });
   window.addEventListener("online", () => { if (!D.isSaved()) D.plan(0); });
-  setInterval(sayAge, 1000);
 })();

@@ -43,6 +43,7 @@
       findings: true,
       names: () => D.names(),
       attributes: { "aria-label": area.getAttribute("aria-label"), spellcheck: "true", dir: "auto" },
+      onEnter: () => { document.querySelector("[data-draft-try]")?.click(); return true; },
       onPaste: (event) => D.pasted?.(event, card),
       onChange(text) {
         area.value = text;
