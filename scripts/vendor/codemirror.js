@@ -98,10 +98,10 @@ class Chip extends WidgetType {
 function completions(options) {
   return autocompletion({
     override: [(context) => {
-      const before = context.matchBefore(options.format() === "fstring" ? /\{[\w]*/ : /\{\{\s*[\w]*/);
+      const before = context.matchBefore(options.spelling() === "fstring" ? /\{[\w]*/ : /\{\{\s*[\w]*/);
       if (!before) return null;
       const open = before.text.match(/^\{+\s*/)[0];
-      const close = options.format() === "fstring" ? "}" : "}}";
+      const close = options.spelling() === "fstring" ? "}" : "}}";
       return {
         from: before.from + open.length,
         options: options.names().map((label) => ({ label, type: "variable", apply: label + close })),

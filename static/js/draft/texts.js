@@ -42,6 +42,7 @@
       references: byTag(),
       findings: true,
       names: () => D.names(),
+      spelling: () => D.field("format").value,
       attributes: { "aria-label": area.getAttribute("aria-label"), spellcheck: "true", dir: "auto" },
       onEnter: () => { document.querySelector("[data-draft-try]")?.click(); return true; },
       onPaste: (event) => D.pasted?.(event, card),
