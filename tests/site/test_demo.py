@@ -23,8 +23,7 @@ from apps.experiments.models import Case, Dataset, Output, Run, Score
 from apps.llm.models import Call, Connection
 from apps.llm.practice_provider import process
 from apps.notices.models import Notification
-from apps.prompts import composition
-from apps.prompts import boards
+from apps.prompts import boards, composition
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews import assignment, results
 from apps.reviews.models import Queue, Rating
