@@ -16,6 +16,7 @@ from apps.prompts.templates import FORMATS
 
 ROLES = ("system", "user", "assistant")
 MAX_MESSAGES = 100
+MAX_CONFIG = 256 * text.KILOBYTE
 MAX_EXAMPLES = 200
 MAX_TOOLS = 64
 MAX_SCHEMA_BYTES = 256 * text.KILOBYTE
@@ -141,18 +142,40 @@ def _clean_message(number: int, message: Any) -> items.Item:
 
 
 def clean_model_config(config: Any) -> dict[str, Any]:
-    """Return {"model", "parameters"} with numbers inside their ranges. Raises DomainError naming what is not."""
+    """Return {"model", "parameters"} with numbers inside their ranges. Raises DomainError naming what is not.
+
+    A third part, "config", is kept where there is one: what a program keeps beside the model and means for itself.
+    """
     config = config if isinstance(config, dict) else {}
     parameters = {name: value for name, value in (config.get("parameters") or {}).items() if value is not None}
     for name, value in parameters.items():
         if name not in PARAMETER_RANGES:
             raise DomainError(f"{name} is not a parameter that Galley passes on.")
         low, high = PARAMETER_RANGES[name]
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not low <= value <= high:
+        if not is_parameter(name, value):
             raise DomainError(f"{name} must be a number from {low:g} to {high:g}.")
     model = text.clean(str(config.get("model") or ""), field="The model", max_bytes=200)
-    return {"model": model, "parameters": parameters}
+    return {"model": model, "parameters": parameters, **_clean_extra(config.get("config"))}
+
+
+def _clean_extra(config: Any) -> dict[str, Any]:
+    """Return {"config"}, or nothing when there is none."""
+    if config in (None, {}):
+        return {}
+    try:
+        size = len(canonical.dumps(config))
+    except (TypeError, ValueError):
+        raise DomainError("The config holds something that JSON cannot say, like NaN.") from None
+    if size > MAX_CONFIG:
+        raise DomainError(f"The config is {size // text.KILOBYTE} kB; at most {MAX_CONFIG // text.KILOBYTE} kB fit.")
+    return {"config": text.clean_tree(config, field="The config")}
+
+
+def is_parameter(name: str, value: Any) -> bool:
+    """Tell whether it is a parameter that is passed on, with a number inside its range."""
+    low, high = PARAMETER_RANGES.get(name, (1, 0))
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return number and low <= value <= high
 
 
 def check_format(format: str) -> None:

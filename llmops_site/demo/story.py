@@ -112,7 +112,9 @@ class Story:
             "model_config": {"model": wording.model, "parameters": wording.parameters},
             "output_schema": text.schema,
         }
-        prompts.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=draft.author)
+        author = draft.author
+        assert author is not None  # noqa: S101  only people write in this story
+        prompts.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=author)
 
     def _draft(self, draft: Draft) -> Draft:
         return Draft.objects.select_related("prompt").get(pk=draft.pk)

@@ -22,6 +22,7 @@ from apps.prompts.actions.environments import (
     update_policy,
 )
 from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
+from apps.prompts.actions.labels import move_label, remove_label
 from apps.prompts.actions.promoting import (
     cancel_schedule,
     promote_change_request,
@@ -37,7 +38,9 @@ from apps.prompts.actions.prompts import (
     save_draft,
     save_version,
 )
+from apps.prompts.actions.publishing import person_behind, point_at, publish, publish_version, save_key_draft
 from apps.prompts.actions.reviewing import report_check, review_change_request, settle_change_requests
+from apps.prompts.actions.spending import decide_spend, refresh_spend_check
 
 __all__ = [
     "Anchor",
@@ -50,6 +53,7 @@ __all__ = [
     "create_environment",
     "create_environments",
     "create_prompt",
+    "decide_spend",
     "delete_environment",
     "delete_input_set",
     "deploy",
@@ -57,13 +61,20 @@ __all__ = [
     "edit_change_request",
     "edit_comment",
     "move_environment",
+    "move_label",
     "open_change_request",
     "open_draft",
+    "person_behind",
+    "point_at",
     "promote_change_request",
     "promote_in_emergency",
     "promote_scheduled",
+    "publish",
+    "publish_version",
     "rebase_change_request",
+    "refresh_spend_check",
     "remove_from_change_request",
+    "remove_label",
     "rename_environment",
     "rename_input_set",
     "replace_version",
@@ -74,6 +85,7 @@ __all__ = [
     "roll_back",
     "save_draft",
     "save_input_set",
+    "save_key_draft",
     "save_version",
     "schedule_promotion",
     "settle_change_requests",
