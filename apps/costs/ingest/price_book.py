@@ -48,7 +48,7 @@ class PriceBook:
         self._in_force: dict[tuple[str, str, int, str, str], tuple[Sequence[PriceRow], Terms]] = {}
         asked = {(event.provider, event.models) for event in events}
         names = {name for provider, models in asked for name, _ in _candidates(provider, models)}
-        for price in Price.objects.filter(workspace_id=workspace_id, model__in=names):
+        for price in Price.objects.standing().filter(workspace_id=workspace_id, model__in=names):
             self._rows.setdefault((price.provider, price.model), []).append(price)
 
     def find(self, event: Event) -> Found:
