@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Protocol, TypeVar
 
 from apps.core.errors import DomainError
 from apps.costs.models import Meter, Tier
 
-PLACES = Decimal("1E-12")
+PLACES, ZERO = Decimal("1E-12"), Decimal(0)
+EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+ORDER = tuple(Meter)
+INPUTS = frozenset(meter for meter in Meter if meter.is_input)
 
 
 class UsageError(DomainError):
@@ -98,19 +101,33 @@ def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow], terms: Term
 
     A meter of zero needs no price. Raises UsageError for a negative meter.
     """
-    used = {Meter(meter): count for meter, count in meters.items() if count}
+    used = used_of(meters)
+    return cost_by(used, rows_for(used, prices, terms), terms)
+
+
+def used_of(meters: Mapping[Meter, int]) -> dict[Meter, int]:
+    """Return the meters that count something, in their order. Raises UsageError for a negative one."""
+    used = {meter: meters[meter] for meter in ORDER if meters.get(meter)}
     negative = next((meter for meter, count in used.items() if count < 0), None)
     if negative:
         raise UsageError(f"The provider reports {used[negative]} {negative.label}.", meter=negative.value)
-    rows = rows_for(used, prices, terms)
+    return used
+
+
+def cost_by(used: Mapping[Meter, int], rows: Mapping[Meter, PriceRow], terms: Terms) -> Priced:
+    """Price meters, in their order, each with its row; unpriced when one has none."""
     if any(meter not in rows for meter in used):
         return Priced(None, ())
-    ordered = [meter for meter in Meter if meter in used]
-    cost = sum((amount_of(used[meter], rows[meter].unit_price) for meter in ordered), Decimal(0))
-    doubt = _doubt([rows[meter] for meter in ordered], terms)
+    cost = sum((amount_of(count, rows[meter].unit_price) for meter, count in used.items()), ZERO)
+    doubt = _doubt([rows[meter] for meter in used], terms)
     if not doubt and Meter.IMAGE_INPUT in used and rows[Meter.IMAGE_INPUT].meter != Meter.IMAGE_INPUT:
         doubt = IMAGES_AS_TEXT
-    return Priced(cost, tuple(dict.fromkeys(rows[meter].id for meter in ordered)), doubt)
+    return Priced(cost, tuple(dict.fromkeys([rows[meter].id for meter in used])), doubt)
+
+
+def input_tokens_of(meters: Mapping[Meter, int]) -> int:
+    """Return how long the input was, which steps of a price ask for."""
+    return sum([count for meter, count in meters.items() if meter in INPUTS])
 
 
 def rows_for(meters: Mapping[Meter, int], prices: Iterable[Row], terms: Terms = LIST) -> dict[Meter, Row]:
@@ -120,7 +137,7 @@ def rows_for(meters: Mapping[Meter, int], prices: Iterable[Row], terms: Terms = 
     step that it has passed, for all of its tokens. What has no price of its own at these terms takes the plainer one,
     and images that are read, where nobody prices them, that of text.
     """
-    input_tokens = sum(count for meter, count in meters.items() if meter.is_input)
+    input_tokens = input_tokens_of(meters)
     tiers, regions = {Tier.STANDARD, terms.wanted_tier}, {"", terms.wanted_region}
     fitting = [
         row
@@ -154,8 +171,7 @@ def _doubt(rows: Sequence[PriceRow], terms: Terms) -> str:
 
 def amount_of(count: int, unit_price: Decimal) -> Decimal:
     """Return the count times the price, rounded half-even once at 12 places."""
-    with localcontext(prec=60):
-        return (count * unit_price).quantize(PLACES, rounding=ROUND_HALF_EVEN)
+    return EXACT.quantize(EXACT.multiply(count, unit_price), PLACES)
 
 
 def in_force(prices: Iterable[Row], at: datetime) -> Sequence[Row]:

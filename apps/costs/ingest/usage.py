@@ -75,11 +75,11 @@ def with_fees(used: Used, given: object) -> Used:
 
 def count(value: object, name: str) -> int:
     """Return a count; none is 0. Raises Refused for what is no whole number from 0 to 10^12."""
-    if value is None:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+    if type(value) is int and 0 <= value <= MOST:
+        return value
+    if value is not None:
         raise Refused("not-a-count", f"{name} is {shown(value)}, not a whole number from 0 to {MOST:,}.")
-    return value
+    return 0
 
 
 def _openai(given: Given) -> Used:
