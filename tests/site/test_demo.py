@@ -101,7 +101,10 @@ def test_the_datasets_are_as_large_as_promised(desk: Workspace) -> None:
 
 def test_production_shows_version_five_after_one_undo(desk: Workspace) -> None:
     production = Environment.objects.get(workspace=desk, name="production")
-    assert production.policy == {"approvals": 1, "self_approval": False, "checks": ["tests", "people"]}
+    assert production.rules.approvals == 1
+    assert not production.rules.self_approval
+    assert production.policy["checks"] == ["people", "spend", "tests"]
+    assert production.policy["weekly"] == [{"from": "fri 16:00", "to": "mon 08:00"}]
     live = Deployment.objects.current().loaded().get(environment=production, prompt__name="support/reply")
     assert live.version.number == 5
     assert live.kind == Deployment.Kind.ROLL_BACK
