@@ -146,7 +146,7 @@ def _present(story: Story) -> None:
         name,
         number,
         "ravi",
-        0,
+        "quote our policy",
         "@Paula Figueira is this the sentence that stops the policy quotes?",
     )
     story.at(

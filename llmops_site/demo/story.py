@@ -192,14 +192,14 @@ class Story:
         at = self.days.ago(-1, 8.0)
         prompts.schedule_promotion(change_request=request, at=at, acting_user=self.cast.users["paula"])
 
-    def point_at(self, name: str, number: int, who: str, message: int, text: str) -> None:
-        """Say something about the last line of a message of what is asked for."""
+    def point_at(self, name: str, number: int, who: str, words: str, text: str) -> None:
+        """Say something about a line of the first message of what is asked for."""
         version = self.versions[name, number]
-        quote = anchors.lines_of(version, message)[-1]
+        quote = next(line for line in anchors.lines_of(version, 0) if words in line)
         prompts.comment_on_change_request(
             change_request=self.requests[name, number],
             remark=text,
-            anchor=prompts.Anchor(version.prompt_id, message, quote),
+            anchor=prompts.Anchor(version.prompt_id, 0, quote),
             acting_user=self.cast.users[who],
         )
 
