@@ -172,6 +172,31 @@ def check_schedule() -> Iterator[Finding]:
         yield ok("schedule", "The schedule runs.")
 
 
+def check_stream() -> Iterator[Finding]:
+    url = settings.STREAM_URL
+    if not url:
+        yield ok("streams", "Streams are expected where the pages are: a proxy sends on what begins with /stream/.")
+        return
+    parts = urlsplit(url)
+    if parts.hostname != urlsplit(settings.PUBLIC_URL).hostname:
+        yield warning(
+            "streams",
+            f"STREAM_URL is on another host than {settings.PUBLIC_URL}, so browsers do not send it who is signed in.",
+            "Give it the host of PUBLIC_URL with another port, or leave it empty behind a proxy.",
+        )
+        return
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        with closing(socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS)):
+            yield ok("streams", f"{url} takes connections.")
+    except OSError as error:
+        yield warning(
+            "streams",
+            f"{url} cannot be reached ({error.strerror or error}), so answers come whole instead of word by word.",
+            "Start it: granian --interface asginl llmops_site.asgi:application (manage.py up does).",
+        )
+
+
 def check_secret_key() -> Iterator[Finding]:
     if settings.SECRET_KEY.startswith("insecure-") or len(settings.SECRET_KEY) < 32:
         yield problem(
@@ -277,6 +302,7 @@ CHECKS: list[tuple[str, Check, str]] = [
     ("broker", check_broker, "Start it, or correct CELERY_BROKER_URL."),
     ("workers", check_workers, "Start the broker, or correct CELERY_BROKER_URL."),
     ("schedule", check_schedule, "Check the rights of GALLEY_VAR."),
+    ("streams", check_stream, "Correct STREAM_URL."),
     ("secret key", check_secret_key, "Set SECRET_KEY."),
     ("encryption", check_encryption_keys, "Check ENCRYPTION_KEYS, and that migrations are applied."),
     ("disk", check_disk, "Check GALLEY_VAR."),

@@ -18,6 +18,8 @@ if not SECRET_KEY:
 ENCRYPTION_KEYS = env.listing("ENCRYPTION_KEYS")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+# Where browsers reach the process that streams; empty when a proxy sends it what begins with /stream/.
+STREAM_URL = env.text("STREAM_URL").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 OUTBOUND_ALLOW = env.listing("OUTBOUND_ALLOW")
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
@@ -130,7 +132,7 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF, NONCE],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *filter(None, [STREAM_URL])],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],

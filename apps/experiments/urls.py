@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.experiments.views import datasets, home, panels, runs, suites
+from apps.experiments.views import datasets, home, panels, playground, runs, suites
 
 urlpatterns = [
     path("", home.experiments_home, name="experiments_home"),
@@ -25,6 +25,8 @@ urlpatterns = [
     path("runs/<int:run_id>/cases/<int:case_id>/", runs.run_case, name="run_case"),
     path("outputs/<int:output_id>/", runs.output_detail, name="output_detail"),
     path("panels/prompt/<int:prompt_id>/", panels.version_pass_rates, name="version_pass_rates"),
+    path("panels/prompt/<int:prompt_id>/cases/", playground.prompt_cases, name="prompt_cases"),
+    path("panels/prompt/<int:prompt_id>/cases/keep/", playground.case_keep, name="case_keep"),
     path("panels/change-request/<int:request_id>/", panels.change_request_tests, name="change_request_tests"),
     path(
         "panels/change-request/<int:request_id>/start/",

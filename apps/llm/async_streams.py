@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from uuid import UUID
 
 from apps.llm import async_attempts, off_loop
 from apps.llm.attempts import Attempts
@@ -28,6 +29,13 @@ class AsyncStream:
         self._attempt: Attempt | None = None
         self._pending: list[Delta] = []
         self.completion: Completion | None = None
+
+    @property
+    def call_id(self) -> UUID | None:
+        """Return which call is being read, for whoever wants to point to it before it has ended."""
+        if self._attempt is not None:
+            return self._attempt.call.pk
+        return self.completion.call_id if self.completion else None
 
     async def __aenter__(self) -> Self:
         """Wait for a place and for the first piece; ask again where that can help. Raises ProviderError."""
@@ -76,6 +84,7 @@ class Attempt:
         self.pieces: asyncio.Queue[list[Delta]] = asyncio.Queue()
         self.completion: Completion | None = None
         self.error: BaseException | None = None
+        self.call = call
         self._task = task
         self._client = client
         self._reading = Reading(call, client.dialect.assembler())

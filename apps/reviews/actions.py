@@ -17,7 +17,7 @@ from apps.notices import actions as notices
 from apps.prompts import actions as prompts
 from apps.prompts import policy
 from apps.prompts.models import ChangeRequest, Check
-from apps.reviews import assignment, pairs, results, rubrics, sampling
+from apps.reviews import assignment, pairs, proofs, results, rubrics, sampling
 from apps.reviews.models import Item, Queue, Rating, Skip, Slot
 from apps.reviews.models.queues import QueueQuerySet
 
@@ -43,7 +43,7 @@ def create_pairwise_queue(*, run: Run, acting_user: User | None, overlap: int = 
     request = _request_of(run)
     if request:
         _require_first(run, request)
-        close_queues_of(change_request=request)
+        _shut(_queues_about(run, request), set_aside=True)
     queue = Queue.objects.create(
         workspace=run.workspace,
         name=run.suite.prompt.name,
@@ -84,6 +84,11 @@ def _rated_queue(run: Run, request: ChangeRequest) -> Queue | None:
 
 def _queues_alike(run: Run, request: ChangeRequest) -> QueueQuerySet:
     return Queue.objects.filter(change_request=request, run__in=pairs.runs_alike(run, request))
+
+
+def _queues_about(run: Run, request: ChangeRequest) -> QueueQuerySet:
+    """Return the request's queues about that prompt: those about its other prompts go on."""
+    return Queue.objects.filter(change_request=request, run__suite__prompt=run.suite.prompt_id)
 
 
 def _fill(queue: Queue, chosen: list[sampling.Pair]) -> None:
@@ -247,14 +252,26 @@ def _report(queue: Queue, request: ChangeRequest | None) -> None:
         return
     found = results.results_of(queue)
     status, summary = check_of(found)
-    prompts.report_check(
-        change_request=request,
-        name=CHECK,
+    part = proofs.Part(
         status=status,
         summary=summary,
         evidence=found.evidence if status != Check.Status.PENDING else {"queue": queue.pk},
         url=reverse("queue_detail", kwargs={"workspace": queue.workspace.slug, "queue_id": queue.pk}),
-        content_hash=queue.content_hash,
+    )
+    _tell_request(request, queue.run.suite.prompt_id, part, queue.content_hash)
+
+
+def _tell_request(request: ChangeRequest, prompt_id: int, part: proofs.Part, content_hash: str) -> None:
+    """Report what people found of one prompt, put together with what stands about the request's others."""
+    whole = proofs.together(request, CHECK, prompt_id, part, content_hash)
+    prompts.report_check(
+        change_request=request,
+        name=CHECK,
+        status=whole.status,
+        summary=whole.summary,
+        evidence=whole.evidence,
+        url=whole.url,
+        content_hash=content_hash,
     )
 
 
@@ -272,7 +289,8 @@ def expect_people(*, change_request: ChangeRequest) -> None:
     """Note that people will be asked, when the environment wants that, and stop asking about an older version."""
     close_queues_of(change_request=change_request)
     if CHECK in change_request.environment.required_checks:
-        _say(change_request, Check.Status.PENDING, "Waits for the answers of the test run")
+        summary = "Waits for the answers of the test run"
+        prompts.report_check(change_request=change_request, name=CHECK, status=Check.Status.PENDING, summary=summary)
 
 
 @transaction.atomic
@@ -288,21 +306,21 @@ def ask_people(*, run: Run) -> Queue | None:
     if run.state != Run.State.DONE and (open_queue := _queues_alike(run, request).open().first()):
         return open_queue
     if run.state == Run.State.DONE and pairs.is_one_sided(run):
-        _say(request, Check.Status.PASSED, "Nothing is live yet, so there is nothing to compare with")
+        _say(request, run, Check.Status.PASSED, "Nothing is live yet, so there is nothing to compare with")
         return None
     try:
         return create_pairwise_queue(run=run, acting_user=None)
     except pairs.AllTheSame as same:
-        _say(request, Check.Status.PASSED, same.message)
+        _say(request, run, Check.Status.PASSED, same.message)
     except pairs.NothingToCompare as nothing:
-        _say(request, Check.Status.ERRORED, nothing.message)
+        _say(request, run, Check.Status.ERRORED, nothing.message)
     return None
 
 
 def _keep(queue: Queue, request: ChangeRequest) -> Queue:
     """Let what people said of these two versions stand: another run must not bring other pairs or other people."""
     if queue.set_aside:
-        close_queues_of(change_request=request)
+        _shut(_queues_about(queue.run, request), set_aside=True)
         _take_up(queue)
     # The same two versions, perhaps asked for anew: what live is put back is another deployment.
     queue.content_hash = policy.content_hash(request)
@@ -311,5 +329,5 @@ def _keep(queue: Queue, request: ChangeRequest) -> Queue:
     return queue
 
 
-def _say(request: ChangeRequest, status: str, summary: str) -> None:
-    prompts.report_check(change_request=request, name=CHECK, status=status, summary=summary, evidence={}, url="")
+def _say(request: ChangeRequest, run: Run, status: str, summary: str) -> None:
+    _tell_request(request, run.suite.prompt_id, proofs.Part(status, summary), policy.content_hash(request))

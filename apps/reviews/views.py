@@ -146,13 +146,16 @@ def change_request_people(request: HttpRequest, change_request_id: int) -> HttpR
     wanted = get_object_or_404(
         ChangeRequest.objects.select_related("environment"), pk=change_request_id, workspace=request.workspace
     )
-    queue = Queue.objects.filter(change_request=wanted).select_related("rubric_version__rubric").newest_first().first()
+    queues = Queue.objects.filter(change_request=wanted).select_related("rubric_version__rubric").newest_first()
+    queue = queues.first()
     found = results.results_of(queue) if queue else None
     context = {
         "change_request": wanted,
         "check": wanted.checks.filter(name=actions.CHECK).first(),
         "is_required": actions.CHECK in wanted.environment.required_checks,
         "queue": queue,
+        # Of a request with several prompts, each has a queue of its own.
+        "others": queues.filter(set_aside=False).exclude(pk=queue.pk) if queue and wanted.items.count() > 1 else [],
         "found": found,
         "picture": charts.interval_picture(found.preference) if found else None,
     }

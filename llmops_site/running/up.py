@@ -5,6 +5,7 @@ It needs neither settings nor a database of its own, so it starts before Django 
 
 import argparse
 import contextlib
+import dataclasses
 import http.client
 import importlib.util
 import json
@@ -126,9 +127,11 @@ def start(supervisor: Supervisor, choices: Choices) -> None:
         supervisor.add(practice_part(choices))
     if not local.is_given("DATABASE_URL", os.environ):
         _start_database(supervisor, choices)
+    stream = stream_part(choices)
     # The web server loads its code meanwhile; nobody knows its address yet.
     supervisor.add(web_part(choices))
     supervisor.run_once(Part("prepare", _python("-m", "llmops_site.running.prepare")))
+    supervisor.add(stream)
     supervisor.add(worker_part())
     supervisor.add(schedule_part(choices))
     people = load_demo(supervisor, choices) if choices.demo else []
@@ -186,6 +189,26 @@ def web_part(choices: Choices) -> Part:
     command += ["--blocking-threads", threads, "--no-ws", "--log-level", "warning", "llmops_site.wsgi:application"]
     # A thread that works holds one connection.
     return Part("web", command, {"DATABASE_POOL": os.environ.get("DATABASE_POOL") or threads})
+
+
+def stream_part(choices: Choices) -> Part:
+    """The process for what streams. Browsers reach it at its own port, unless a proxy stands before the desk."""
+    port = _stream_port(choices)
+    if not local.is_given("STREAM_URL", os.environ) and os.environ["PUBLIC_URL"] == choices.url:
+        os.environ["STREAM_URL"] = dataclasses.replace(choices, port=port).url
+    command = _python("-m", "granian", "--interface", "asginl", "--host", choices.host, "--port", str(port))
+    command += ["--no-ws", "--log-level", "warning", "llmops_site.asgi:application"]
+    # What is written while answers come is written by eight threads; a page that asks takes one more for a moment.
+    return Part("stream", command, {"DATABASE_POOL": os.environ.get("DATABASE_POOL") or "12"})
+
+
+def _stream_port(choices: Choices) -> int:
+    if os.environ.get("STREAM_PORT"):
+        return int(os.environ["STREAM_PORT"])
+    port = ports.next_free(choices.host, choices.port + 1)
+    # The practice models may be about to take theirs.
+    practice = os.environ.get("PRACTICE_URL", "").rpartition(":")[2]
+    return ports.next_free(choices.host, port + 1) if practice == str(port) else port
 
 
 def worker_part() -> Part:

@@ -4,6 +4,7 @@ from apps.accounts.models import User, Workspace
 from apps.prompts import actions
 from apps.prompts.models import ChangeRequest, Environment, Prompt, Version
 from tests import factories
+from tests.llm.conftest import connection, fresh, model, provider, set_provider  # noqa: F401  (fixtures)
 
 
 @pytest.fixture

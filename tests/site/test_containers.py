@@ -18,7 +18,7 @@ INSTRUCTIONS = [
 ]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-APP_SERVICES = ["web", "worker", "beat", "migrate", "practice"]
+APP_SERVICES = ["web", "stream", "worker", "beat", "migrate", "practice"]
 VARIABLES = re.findall(r"\$\{([A-Z_]+)(:?[?-])?", (ROOT / "docker-compose.yml").read_text())
 
 
@@ -76,7 +76,7 @@ def test_no_secret_stays_in_the_image() -> None:
 
 
 def test_compose_names_what_one_server_needs() -> None:
-    assert set(SERVICES) == {"web", "worker", "beat", "migrate", "postgres", "redis", "practice"}
+    assert set(SERVICES) == {"web", "stream", "worker", "beat", "migrate", "postgres", "redis", "practice"}
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis"])
@@ -98,9 +98,10 @@ def test_no_secret_has_a_default() -> None:
     assert not {name for name in lenient if re.search("PASSWORD|SECRET|KEY", name)}
 
 
-def test_only_the_web_server_is_published_and_on_loopback() -> None:
-    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web"}
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["web"]["ports"])
+def test_only_what_browsers_speak_to_is_published_and_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published.keys() == {"web", "stream"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_every_service_that_stays_has_a_health_check() -> None:
@@ -117,7 +118,7 @@ def test_our_containers_can_gain_no_rights() -> None:
     assert not any(service.get("privileged") or service.get("network_mode") for service in SERVICES.values())
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["web", "stream", "worker", "beat"])
 def test_nothing_works_before_the_tables_are_there(name: str) -> None:
     needs = {other: need["condition"] for other, need in SERVICES[name]["depends_on"].items()}
     assert needs["migrate"] == "service_completed_successfully"

@@ -12,7 +12,16 @@ from llmops_site.running import local
 
 ROOT = Path(__file__).resolve().parents[2]
 # Read by the parts that start Galley, or by Compose alone.
-ELSEWHERE = {"HOST", "PORT", "WEB_THREADS", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GALLEY_TAG", "WORKER_PROCESSES"}
+ELSEWHERE = {
+    "HOST",
+    "PORT",
+    "STREAM_PORT",
+    "WEB_THREADS",
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "GALLEY_TAG",
+    "WORKER_PROCESSES",
+}
 
 
 def documented() -> set[str]:

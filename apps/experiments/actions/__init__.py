@@ -4,7 +4,9 @@ from apps.experiments.actions.datasets import (
     create_dataset,
     edit_case,
     import_cases,
+    keep_case,
     remove_case,
+    tests_of,
 )
 from apps.experiments.actions.runs import Arm, cancel_run, resume_run, start_change_request_tests, start_run
 from apps.experiments.actions.suites import archive_suite, create_suite, update_suite
@@ -19,9 +21,11 @@ __all__ = [
     "create_suite",
     "edit_case",
     "import_cases",
+    "keep_case",
     "remove_case",
     "resume_run",
     "start_change_request_tests",
     "start_run",
+    "tests_of",
     "update_suite",
 ]

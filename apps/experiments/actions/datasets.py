@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 from django.utils import timezone
 
 from apps.accounts import audit
@@ -13,7 +13,9 @@ from apps.core import canonical, text
 from apps.core.errors import Conflict, DomainError
 from apps.experiments import importing
 from apps.experiments.importing import NewCase
-from apps.experiments.models import Case, Dataset
+from apps.experiments.models import Case, Dataset, Suite
+from apps.experiments.models.datasets import DatasetQuerySet
+from apps.prompts.models import Prompt
 
 MAX_CASES = 50_000
 
@@ -81,6 +83,43 @@ def add_cases(*, dataset: Dataset, cases: Sequence[NewCase], acting_user: User) 
     audit.record(workspace=locked.workspace, actor=acting_user, verb="added cases to", target=locked, after=after)
     dataset.version = version
     return created
+
+
+@transaction.atomic
+def keep_case(
+    *, prompt: Prompt, case: NewCase, dataset: Dataset | None = None, acting_user: User
+) -> tuple[Case, Dataset]:
+    """Make a case of something that was tried: in `dataset`, else in that of the prompt's first suite, else in a new one.
+
+    Raises DomainError for inputs that are too large, and as `add_cases`.
+    """
+    if dataset is None:
+        dataset = tests_of(prompt).first() or _tried_out(prompt, acting_user)
+    return add_cases(dataset=dataset, cases=[case], acting_user=acting_user)[0], dataset
+
+
+def tests_of(prompt: Prompt) -> DatasetQuerySet:
+    """Return the datasets of a prompt's suites, that of the oldest suite first."""
+    suites = Suite.objects.active().filter(prompt=prompt)
+    mine = Dataset.objects.active().filter(workspace=prompt.workspace_id, suites__in=suites)
+    return mine.annotate(first_suite=Min("suites__pk")).order_by("first_suite", "pk")
+
+
+def _tried_out(prompt: Prompt, acting_user: User) -> Dataset:
+    """Return the dataset for what was tried of a prompt without suites."""
+    name = f"Tried out: {prompt.name}"[:120]
+    known = Dataset.objects.active().filter(workspace=prompt.workspace_id, name=name).first()
+    if known:
+        return known
+    try:
+        with transaction.atomic():
+            return create_dataset(workspace=prompt.workspace, name=name, acting_user=acting_user)
+    except DomainError:  # somebody else made it in this moment, or it is archived
+        return create_dataset(
+            workspace=prompt.workspace,
+            name=f"{name[:100]} ({timezone.now():%Y-%m-%d %H:%M:%S})",
+            acting_user=acting_user,
+        )
 
 
 def import_cases(*, dataset: Dataset, content: str, format: str = "", acting_user: User) -> list[Case]:

@@ -21,6 +21,7 @@ from apps.prompts.actions.environments import (
     rename_environment,
     update_policy,
 )
+from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
 from apps.prompts.actions.labels import move_label, remove_label
 from apps.prompts.actions.promoting import (
     cancel_schedule,
@@ -39,6 +40,7 @@ from apps.prompts.actions.prompts import (
 )
 from apps.prompts.actions.publishing import person_behind, point_at, publish, publish_version, save_key_draft
 from apps.prompts.actions.reviewing import report_check, review_change_request, settle_change_requests
+from apps.prompts.actions.spending import decide_spend, refresh_spend_check
 
 __all__ = [
     "Anchor",
@@ -51,7 +53,9 @@ __all__ = [
     "create_environment",
     "create_environments",
     "create_prompt",
+    "decide_spend",
     "delete_environment",
+    "delete_input_set",
     "deploy",
     "discard_draft",
     "edit_change_request",
@@ -68,9 +72,11 @@ __all__ = [
     "publish",
     "publish_version",
     "rebase_change_request",
+    "refresh_spend_check",
     "remove_from_change_request",
     "remove_label",
     "rename_environment",
+    "rename_input_set",
     "replace_version",
     "report_check",
     "report_external_check",
@@ -78,6 +84,7 @@ __all__ = [
     "review_change_request",
     "roll_back",
     "save_draft",
+    "save_input_set",
     "save_key_draft",
     "save_version",
     "schedule_promotion",

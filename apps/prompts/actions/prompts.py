@@ -9,13 +9,8 @@ from apps.accounts import audit
 from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import composition, contents
+from apps.prompts import composition, contents, starters
 from apps.prompts.models import ChangeRequest, Draft, Prompt, Version
-
-FIRST_MESSAGES = [
-    {"role": "system", "content": "You are …\n\nAnswer in …"},
-    {"role": "user", "content": "{{input}}"},
-]
 
 
 class NothingChanged(DomainError):
@@ -25,20 +20,31 @@ class NothingChanged(DomainError):
 
 
 @transaction.atomic
-def create_prompt(
+def create_prompt(  # noqa: PLR0913  a prompt's own fields
     *,
     workspace: Workspace,
     name: str,
     kind: str = Prompt.Kind.CHAT,
     description: str = "",
     tags: list[str] | None = None,
+    starter: str = "",
     acting_user: User | None,
     acting_key: ApiKey | None = None,
 ) -> Prompt:
-    """Create an empty prompt owned by its author, or by who made the key. Raises DomainError as `new_prompt` does."""
+    """Create a prompt owned by its author, or by who made the key: empty, or with the draft of a starter.
+
+    A starter says the prompt's kind. Raises DomainError for a name that is bad or taken, and for a starter that there
+    is not.
+    """
+    pattern = starters.find(starter)
+    if starter and pattern is None:
+        raise DomainError(f"There is no starter called {starter[:40]}.")
+    kind = pattern.kind if pattern else kind
     prompt = new_prompt(
         workspace=workspace, name=name, kind=kind, description=description, tags=tags, owner=acting_user
     )
+    if pattern:
+        Draft.objects.create(prompt=prompt, author=acting_user, **pattern.content())
     audit.record(workspace=workspace, actor=acting_key or acting_user, verb="created", target=prompt)
     return prompt
 
@@ -101,7 +107,8 @@ def open_draft(*, prompt: Prompt, acting_user: User, start_from: Version | None 
 
 
 def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
-    return FIRST_MESSAGES if prompt.kind == Prompt.Kind.CHAT else FIRST_MESSAGES[1:]
+    pattern = starters.BLANK if prompt.kind == Prompt.Kind.CHAT else starters.TEXT
+    return pattern.messages
 
 
 @transaction.atomic

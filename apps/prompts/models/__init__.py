@@ -4,6 +4,7 @@ from apps.prompts.models.discussions import Comment, CommentEdit
 from apps.prompts.models.epochs import DeliveryEpoch
 from apps.prompts.models.exceptions import AcceptedFailure, FollowUp, SpendApproval
 from apps.prompts.models.fetches import Fetch
+from apps.prompts.models.input_sets import InputSet
 from apps.prompts.models.labels import Label
 from apps.prompts.models.prompts import Draft, Prompt, Version
 from apps.prompts.models.references import VersionReference
@@ -25,6 +26,7 @@ __all__ = [
     "Environment",
     "Fetch",
     "FollowUp",
+    "InputSet",
     "Label",
     "Prompt",
     "SpendApproval",

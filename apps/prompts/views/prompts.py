@@ -35,6 +35,7 @@ def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
     tabs = [("overview", "Overview", "prompt_detail"), ("versions", "Versions", "version_list")]
     if may_edit:
         tabs.insert(1, ("draft", "Draft", "draft_edit"))
+        tabs.append(("try", "Try", "prompt_try"))
     tabs += [
         ("deployments", "Deployments", "deployment_list"),
         ("running", "Running", "prompt_running"),

@@ -1,0 +1,87 @@
+"""What is allowed, told a second time: plain Python that knows nothing of the rooms it is held against."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Identity = tuple[tuple[int, int, int | None], ...]
+
+
+@dataclass
+class Person:
+    """Somebody's rights as they are now."""
+
+    reviews: bool = False
+    promotes: bool = False
+
+
+@dataclass
+class Policy:
+    approvals: int = 1
+    self_approval: bool = False
+    checks: tuple[str, ...] = ()
+
+    @property
+    def is_guarded(self) -> bool:
+        return bool(self.approvals or self.checks)
+
+
+@dataclass
+class Wish:
+    """A change request: what it asks for by prompt, as (version, base), and all that was said about it."""
+
+    author: int
+    items: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    is_draft: bool = False
+    is_over: bool = False
+    decisions: list[tuple[int, str, Identity]] = field(default_factory=list)
+    checks: dict[str, tuple[str, Identity]] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Identity:
+        return tuple(sorted((prompt, *asked) for prompt, asked in self.items.items()))
+
+    @property
+    def is_waiting(self) -> bool:
+        return not (self.is_draft or self.is_over)
+
+
+@dataclass
+class Rules:
+    """Everything that decides whether something may go live."""
+
+    people: dict[int, Person] = field(default_factory=dict)
+    writers: dict[int, int] = field(default_factory=dict)  # version → who wrote it
+    policy: Policy = field(default_factory=Policy)
+    live: dict[int, list[tuple[int, int]]] = field(
+        default_factory=dict
+    )  # prompt → [(deployment, version)], oldest first
+    wishes: dict[int, Wish] = field(default_factory=dict)
+
+    def now(self, prompt: int) -> tuple[int | None, int | None]:
+        """Return (deployment, version) of what is live, nothing twice when nothing is."""
+        return self.live[prompt][-1] if self.live.get(prompt) else (None, None)
+
+    def is_complete(self, wish: Wish) -> bool:
+        """Tell whether nothing is missing: no conflict, no objection, enough eyes, all evidence."""
+        if not wish.is_waiting or any(self.now(prompt)[0] != base for prompt, (_, base) in wish.items.items()):
+            return False
+        said = {who: what for who, what, about in wish.decisions if about == wish.identity and self.counts(wish, who)}
+        if any(what != "approve" for what in said.values()):
+            return False
+        missing = [name for name in self.policy.checks if wish.checks.get(name) != ("passed", wish.identity)]
+        return len(said) >= self.policy.approvals and not missing
+
+    def counts(self, wish: Wish, who: int) -> bool:
+        own = {wish.author, *(self.writers[version] for version, _ in wish.items.values())}
+        return self.people[who].reviews and (self.policy.self_approval or who not in own)
+
+    def went_live(self, deployment: Any, version: int) -> None:
+        self.live.setdefault(deployment.prompt_id, []).append((deployment.pk, version))
+
+    def applied(self, key: int) -> None:
+        """Close a wish that went live, and those that it overtook."""
+        mine = self.wishes[key]
+        mine.is_over = True
+        for wish in self.wishes.values():
+            if wish.is_waiting and wish.items.keys() & mine.items.keys():
+                wish.is_over = True

@@ -1,0 +1,355 @@
+"""Whatever people and programs try, in whatever order: nothing reaches production without what its policy asks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from apps.accounts import audit
+from apps.accounts.models import Membership
+from apps.accounts.rights import Role
+from apps.core.errors import DomainError
+from apps.prompts import actions, beat, dossiers
+from apps.prompts.actions.steps import database_now
+from apps.prompts.models import ChangeRequest, Deployment, Dossier, Version
+from apps.prompts.models.changes import State
+from tests import factories
+from tests.prompts.request_model import Person, Policy, Rules, Wish
+
+CHECKS = ("legal", "tests")
+PEOPLE = st.sampled_from(["paula", "ravi", "rosa", "olga", "eve"])
+WRITERS = st.sampled_from(["paula", "olga", "eve"])
+NUMBERS = st.integers(0, 50)
+
+
+class Desk(RuleBasedStateMachine):
+    """A desk with two prompts and five people; every rule is something that a page or a key can cause."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = transaction.atomic()
+        self.opened.__enter__()
+        self.workspace = factories.make_workspace("machine")
+        roles = {
+            "paula": (Role.EDITOR, Role.PUBLISHER),
+            "ravi": (Role.REVIEWER,),
+            "rosa": (Role.REVIEWER,),
+            "olga": (Role.ADMIN,),
+            "eve": (Role.EDITOR, Role.REVIEWER),
+        }
+        self.users = {
+            name: factories.make_member(self.workspace, name.title(), *held, environments=["*"])
+            for name, held in roles.items()
+        }
+        self.rules = Rules(people={user.pk: Person() for user in self.users.values()})
+        self.look_at_rights()
+        self.place = factories.make_environments(self.workspace)["production"]
+        self.key, _ = factories.make_api_key(self.workspace, "prompts:promote:production")
+        self.versions: list[Version] = []
+        for name in ("one", "two"):
+            prompt = factories.make_prompt(self.workspace, name)
+            for number, author in enumerate((self.users["paula"], self.users["eve"], self.users["paula"])):
+                made = factories.make_version(
+                    prompt, author, message=f"m{number}", output_schema={"title": str(number)}
+                )
+                self.rules.writers[made.pk] = author.pk
+                self.versions.append(made)
+
+    def teardown(self) -> None:
+        assert list(audit.breaks(self.workspace)) == []
+        for dossier in Dossier.objects.filter(change_request__workspace=self.workspace):
+            assert dossiers.digest(dossier.body) == dossier.hash
+        transaction.set_rollback(True)
+        self.opened.__exit__(None, None, None)
+
+    # What the rules below share
+
+    def look_at_rights(self) -> None:
+        for member in Membership.objects.filter(workspace=self.workspace):
+            person = self.rules.people[member.user_id]
+            person.reviews = bool({"reviewer", "admin"} & set(member.roles))
+            person.promotes = bool({"publisher", "admin"} & set(member.roles))
+
+    def tried(self, work: Callable[[], Any]) -> Any:
+        """Return what an action made, None when it refused."""
+        try:
+            return work()
+        except DomainError:
+            return None
+
+    def version(self, number: int) -> Version:
+        return self.versions[number % len(self.versions)]
+
+    def wish(self, number: int) -> tuple[ChangeRequest, Wish]:
+        key = sorted(self.rules.wishes)[number % len(self.rules.wishes)]
+        return ChangeRequest.objects.get(pk=key), self.rules.wishes[key]
+
+    def read_items(self, request: ChangeRequest, wish: Wish) -> None:
+        """Believe the rows about what is asked for; what that allows is for the model to say."""
+        wish.items = {item.prompt_id: (item.version_id, item.base_id) for item in request.items.all()}
+
+    def read_opened(self, request: ChangeRequest, wish: Wish) -> None:
+        wish.is_draft = False
+        self.read_items(request, wish)
+
+    def went_live(self, made: list[Deployment]) -> None:
+        for deployment in made:
+            self.rules.went_live(deployment, deployment.arms.get().version_id)
+
+    def deployed_of(self, request: ChangeRequest) -> list[Deployment]:
+        return list(request.deployments.filter(kind="deploy").order_by("pk"))
+
+    # What people do
+
+    @rule(number=NUMBERS, who=WRITERS, replace=st.booleans())
+    def open_request(self, number: int, who: str, replace: bool) -> None:
+        version, user = self.version(number), self.users[who]
+        old = ChangeRequest.objects.waiting().filter(items__prompt=version.prompt_id, author=user).first()
+        made = self.tried(
+            lambda: actions.open_change_request(
+                version=version, environment=self.place, title="t", replaces=old if replace else None, acting_user=user
+            )
+        )
+        if made:
+            self.rules.wishes[made.pk] = wish = Wish(user.pk)
+            self.read_items(made, wish)
+            if replace and old:
+                self.rules.wishes[old.pk].is_over = True
+
+    @rule(number=NUMBERS, who=WRITERS)
+    def begin_draft(self, number: int, who: str) -> None:
+        user = self.users[who]
+        made = self.tried(
+            lambda: actions.start_change_request(
+                versions=[self.version(number)], environment=self.place, title="d", acting_user=user
+            )
+        )
+        if made:
+            self.rules.wishes[made.pk] = wish = Wish(user.pk, is_draft=True)
+            self.read_items(made, wish)
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS)
+    def submit(self, number: int) -> None:
+        request, wish = self.wish(number)
+        if self.tried(lambda: actions.submit_change_request(change_request=request, acting_user=request.author)):
+            self.read_opened(request, wish)
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS, wanted=NUMBERS, who=WRITERS, deed=st.sampled_from(["replace", "add", "remove", "rebase"]))
+    def change(self, number: int, wanted: int, who: str, deed: str) -> None:
+        request, wish = self.wish(number)
+        version, user = self.version(wanted), self.users[who]
+        was_superseded = request.state == State.SUPERSEDED
+        works: dict[str, Callable[[], Any]] = {
+            "replace": lambda: actions.replace_version(change_request=request, version=version, acting_user=user),
+            "add": lambda: actions.add_to_change_request(change_request=request, version=version, acting_user=user),
+            "remove": lambda: actions.remove_from_change_request(
+                change_request=request, prompt_id=version.prompt_id, acting_user=user
+            ),
+            "rebase": lambda: actions.rebase_change_request(change_request=request, acting_user=user),
+        }
+        if deed == "replace" and version.prompt_id not in wish.items:
+            return
+        if self.tried(works[deed]):
+            self.read_items(request, wish)
+            if deed == "rebase" and was_superseded:
+                wish.is_over = False
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS)
+    def reword(self, number: int) -> None:
+        """Save the words without changing what is asked for: no approval may be lost by it, and none won."""
+        request, _ = self.wish(number)
+        self.tried(
+            lambda: actions.edit_change_request(
+                change_request=request, title="other words", why="", reviewers=[], acting_user=request.author
+            )
+        )
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(
+        number=NUMBERS,
+        who=PEOPLE,
+        decision=st.sampled_from(["approve", "approve", "approve", "request_changes", "reject"]),
+    )
+    def review(self, number: int, who: str, decision: str) -> None:
+        request, wish = self.wish(number)
+        user, identity = self.users[who], wish.identity
+        made = self.tried(
+            lambda: actions.review_change_request(
+                change_request=request, decision=decision, comment="so", acting_user=user
+            )
+        )
+        if made:
+            wish.decisions.append((user.pk, decision, identity))
+            wish.is_over = decision == "reject"
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(
+        number=NUMBERS, name=st.sampled_from(CHECKS), status=st.sampled_from(["passed", "passed", "failed", "pending"])
+    )
+    def report(self, number: int, name: str, status: str) -> None:
+        request, wish = self.wish(number)
+        actions.report_check(change_request=request, name=name, status=status, summary="s")
+        if wish.is_waiting:
+            wish.checks[name] = (status, wish.identity)
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS)
+    def withdraw(self, number: int) -> None:
+        request, wish = self.wish(number)
+        if self.tried(lambda: actions.withdraw_change_request(change_request=request, acting_user=request.author)):
+            wish.is_over, wish.is_draft = True, False
+
+    # Ways into production
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS, who=PEOPLE)
+    def promote(self, number: int, who: str) -> None:
+        request, wish = self.wish(number)
+        user = self.users[who]
+        allowed = self.rules.is_complete(wish) and self.rules.people[user.pk].promotes
+        made = self.tried(lambda: actions.promote_change_request(change_request=request, acting_user=user))
+        assert bool(made) == allowed
+        if made:
+            self.went_live(made)
+            self.rules.applied(request.pk)
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS, who=PEOPLE)
+    def schedule(self, number: int, who: str) -> None:
+        request, wish = self.wish(number)
+        user = self.users[who]
+        allowed = self.rules.is_complete(wish) and self.rules.people[user.pk].promotes
+        at = database_now() + timedelta(hours=1)
+        made = self.tried(lambda: actions.schedule_promotion(change_request=request, at=at, acting_user=user))
+        assert bool(made) == allowed
+
+    @rule()
+    def an_hour_passes(self) -> None:
+        """Let everything that is scheduled be due, twice in a row."""
+        due = list(ChangeRequest.objects.filter(workspace=self.workspace, state=State.SCHEDULED).order_by("pk"))
+        ChangeRequest.objects.filter(pk__in=[one.pk for one in due]).update(scheduled_at=Now() - timedelta(minutes=1))
+        for request in due:
+            wish = self.rules.wishes[request.pk]
+            allowed = self.rules.is_complete(wish) and self.rules.people[request.scheduled_by_id].promotes
+            actions.promote_scheduled(change_request=request)
+            made = self.deployed_of(request)
+            assert bool(made) == allowed
+            if made:
+                self.went_live(made)
+                self.rules.applied(request.pk)
+        count = Deployment.objects.count()
+        beat.promote_due()
+        assert Deployment.objects.count() == count
+
+    @rule(number=NUMBERS, who=PEOPLE, by_key=st.booleans())
+    def deploy_directly(self, number: int, who: str, by_key: bool) -> None:
+        version = self.version(number)
+        live, there = self.rules.now(version.prompt_id)
+        may = by_key or self.rules.people[self.users[who].pk].promotes
+        allowed = may and not self.rules.policy.is_guarded and there != version.pk
+        made = self.tried(
+            lambda: actions.deploy(
+                version=version,
+                environment=self.place,
+                actor=self.key if by_key else self.users[who],
+                replaces=Deployment.objects.filter(pk=live).first(),
+            )
+        )
+        assert bool(made) == allowed
+        if made:
+            self.went_live([made])
+
+    @rule(number=NUMBERS, back=NUMBERS, who=PEOPLE)
+    def roll_back(self, number: int, back: int, who: str) -> None:
+        """Put back anything that was live here once: it needs the right and a reason, and no new evidence."""
+        past = self.rules.live.get(self.version(number).prompt_id, [])
+        if len(past) < 2:
+            return
+        live, target = past[-1], past[back % (len(past) - 1)]
+        rows = Deployment.objects.in_bulk([live[0], target[0]])
+        made = self.tried(
+            lambda: actions.roll_back(
+                prompt=self.version(number).prompt,
+                environment=self.place,
+                to=rows[target[0]],
+                replaces=rows[live[0]],
+                actor=self.users[who],
+                reason="r",
+            )
+        )
+        assert bool(made) == (self.rules.people[self.users[who].pk].promotes and target[1] != live[1])
+        if made:
+            self.went_live([made])
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS, who=PEOPLE)
+    def undo_release(self, number: int, who: str) -> None:
+        request, _ = self.wish(number)
+        user = self.users[who]
+        mine = {made.prompt_id: made for made in self.deployed_of(request)}
+        untouched = mine and all(self.rules.now(pk)[0] == made.pk and made.previous_id for pk, made in mine.items())
+        made = self.tried(lambda: actions.undo_release(change_request=request, reason="r", acting_user=user))
+        assert bool(made) == bool(untouched and self.rules.people[user.pk].promotes)
+        if made:
+            self.went_live(made)
+
+    # What changes around them
+
+    @rule(approvals=st.integers(0, 2), own=st.booleans(), checks=st.sets(st.sampled_from(CHECKS)))
+    def change_policy(self, approvals: int, own: bool, checks: set[str]) -> None:
+        actions.update_policy(
+            environment=self.place,
+            approvals=approvals,
+            self_approval=own,
+            checks=sorted(checks),
+            acting_user=self.users["olga"],
+        )
+        self.rules.policy = Policy(approvals, own, tuple(sorted(checks)))
+        self.place.refresh_from_db()
+
+    @rule(
+        who=st.sampled_from(["paula", "ravi", "eve"]),
+        role=st.sampled_from([Role.REVIEWER, Role.PUBLISHER, Role.EDITOR]),
+    )
+    def change_rights(self, who: str, role: Role) -> None:
+        Membership.objects.filter(workspace=self.workspace, user=self.users[who]).update(roles=[role])
+        self.look_at_rights()
+        beat.settle_requests()
+
+    # What must hold whatever happened
+
+    @invariant()
+    def nothing_is_live_that_the_model_did_not_let_in(self) -> None:
+        rows = (
+            Deployment.objects.filter(environment=self.place)
+            .order_by("pk")
+            .values_list("prompt", "pk", "arms__version")
+        )
+        found: dict[int, list[tuple[int, int]]] = {}
+        for prompt, pk, version in rows:
+            found.setdefault(prompt, []).append((pk, version))
+        assert found == {prompt: past for prompt, past in self.rules.live.items() if past}
+
+    @invariant()
+    def approved_means_that_nothing_is_missing(self) -> None:
+        for request in ChangeRequest.objects.filter(workspace=self.workspace).exclude(state=State.SCHEDULED):
+            wish = self.rules.wishes[request.pk]
+            assert (request.state == State.APPROVED) == self.rules.is_complete(wish), request.state
+            assert request.is_waiting == wish.is_waiting
+
+
+@pytest.mark.django_db
+def test_no_path_leads_around_the_policy() -> None:
+    limits = settings(
+        max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    )
+    run_state_machine_as_test(Desk, settings=limits)
