@@ -50,6 +50,11 @@ app.conf.beat_schedule = {
     },
     "promote-due": {"task": "apps.prompts.beat.promote_due", "schedule": 10.0, "options": {"expires": 20}},
     "settle-requests": {"task": "apps.prompts.beat.settle_requests", "schedule": 300.0, "options": {"expires": 300}},
+    "refresh-forecasts": {
+        "task": "apps.prompts.beat.refresh_forecasts",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "sum-hours": {"task": "apps.llm.beat.sum_hours", "schedule": 60.0, "options": {"expires": 60}},
     "probe-lanes": {"task": "apps.llm.beat.probe_lanes", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-texts": {"task": "apps.llm.beat.sweep_texts", "schedule": 600.0, "options": {"expires": 300}},

@@ -12,6 +12,7 @@ from apps.accounts.rights import Right
 from apps.experiments import waiting
 from apps.llm import outages
 from apps.notices.models import Notification
+from apps.prompts import spend_board
 from apps.reviews import desk
 
 
@@ -40,7 +41,7 @@ ROOMS = (
     Room("Experiments", "experiments_home", "flask", "experiments", frozenset({Right.VIEW})),
     Room("Reviews", "review_desk", "stars", "reviews", frozenset({Right.RATE}), ratings_waiting),
     Room("Reviews", "queue_list", "stars", "reviews", frozenset({Right.VIEW, Right.MANAGE_QUEUES})),
-    Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND})),
+    Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND}), spend_board.waiting_count),
     Room("Models", "model_list", "cpu", "models", frozenset({Right.VIEW, Right.VIEW_SPEND})),
     Room("Settings", "settings_home", "settings", "settings", frozenset({Right.ADMIN})),
 )

@@ -141,7 +141,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # What programs fetch is counted in memory and written down every so many seconds; 0 leaves the writing to who asks.
-FETCHES_WRITTEN_EVERY = 2.0
+FETCHES_WRITTEN_EVERY = env.number("FETCHES_WRITTEN_EVERY", 2)
 
 LANGUAGE_CODE = "en"
 USE_I18N = False

@@ -11,6 +11,7 @@ ROOMS: list[URLPattern | URLResolver] = [
     path("prompts/", include("apps.prompts.urls")),
     path("experiments/", include("apps.experiments.urls")),
     path("reviews/", include("apps.reviews.urls")),
+    path("spend/", include("apps.prompts.spend_urls")),
     path("spend/", include("apps.costs.urls")),
     path("models/", include("apps.llm.urls")),
     path("settings/", include("apps.notices.settings_urls")),
@@ -19,6 +20,7 @@ ROOMS: list[URLPattern | URLResolver] = [
 ]
 
 API: list[URLPattern | URLResolver] = [
+    path("", include("apps.prompts.change_api")),
     path("", include("apps.prompts.api")),
     path("", include("apps.llm.api")),
     path("", include("apps.costs.api")),
@@ -49,6 +51,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Served by the process for streams, where one runs: see `STREAM_URL`.
     path("stream/w/<slug:workspace>/", include("apps.prompts.stream_urls")),
     path("api/v1/", include(API)),
+    # Where SDKs of Langfuse ask when their base address is ours.
+    path("api/public/", include("apps.prompts.api.langfuse")),
     # Where exporters of OpenTelemetry send when their base address is ours.
     path("v1/traces", TracesView.as_view(), name="otlp_traces"),
 ]

@@ -41,6 +41,7 @@ SHOTS = (
     Shot("prompts", "paula", "prompts/"),
     Shot("prompt", "paula", "prompts/", "td.main a[href*='/prompts/']"),
     Shot("draft", "paula", "prompts/?q=support/reply", "td.main a"),
+    Shot("try", "paula", "prompts/?q=support/reply", "td.main a"),
     Shot("versions", "paula", "prompts/?q=support/reply", "td.main a"),
     Shot("requests", "ravi", "prompts/requests/"),
     Shot("request", "ravi", "prompts/requests/", ".g-list a"),
@@ -67,7 +68,7 @@ SHOTS = (
     Shot("audit", "olga", "settings/audit/"),
     Shot("inbox", "ravi", "inbox/"),
 )
-AFTER = {"draft": "draft/", "versions": "versions/"}
+AFTER = {"draft": "draft/", "try": "try/", "versions": "versions/"}
 FOR_README = {"request": "change-request.png", "spend": "spend.png", "rate": "rate.png"}
 
 

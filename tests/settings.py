@@ -27,6 +27,6 @@ from llmops_site.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # A thread that writes would write into the next test.
-FETCHES_WRITTEN_EVERY = 0.0
+FETCHES_WRITTEN_EVERY = 0
 # Loopback is where the practice provider stands in tests; what must stay refused is tested with its own setting.
 OUTBOUND_ALLOW = ["127.0.0.1:*"]

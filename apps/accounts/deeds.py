@@ -17,6 +17,7 @@ VERSIONS = {
     "promoted in an emergency": "version",
     "rolled back": "to version",
     "proposed": "version",
+    "moved label": "to version",
     "updated": "to version",
 }
 

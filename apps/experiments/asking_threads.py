@@ -55,6 +55,7 @@ class Asker:
         self.answers: SimpleQueue[Result] = SimpleQueue()
         self.threads: list[threading.Thread] = []
         self.halted = threading.Event()
+        self.texts = {arm.pk: asking.composed(arm.version, arm.taken_in) for arm in self.arms.values()}
         self.attributions = {arm.pk: _attribution(run, arm) for arm in self.arms.values()}
         self.case_threshold = float(run.case_threshold) if run.case_threshold is not None else None
         self.address = reverse("output_detail", kwargs={"workspace": run.workspace.slug, "output_id": 0})
@@ -140,7 +141,7 @@ class Asker:
         completion = inference.complete(
             CompletionRequest(
                 model=arm.model,
-                messages=asking.messages(arm.version, job.case.inputs),
+                messages=asking.filled(self.texts[arm.pk], arm.version.format, job.case.inputs),
                 attribution=Attribution(**{**attribution.__dict__, "origin": job.origin}),
                 parameters=arm.version.model_config.get("parameters") or {},
                 tools=arm.version.tools or [],

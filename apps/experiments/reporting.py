@@ -1,15 +1,16 @@
 """What the tests say of a change request: the check `tests`, made of the newest run of every suite of its prompts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.urls import reverse
 
 from apps.core import formats
-from apps.experiments import attempts, statistics
+from apps.experiments import attempts, relatives, statistics
 from apps.experiments.attempts import Attempt
 from apps.experiments.models import Run, RunArm, Suite
+from apps.experiments.relatives import Relative
 from apps.experiments.statistics import Finding
 from apps.prompts import actions as prompts
 from apps.prompts.models import ChangeRequest, Check
@@ -80,8 +81,8 @@ def newest_run(change_request: ChangeRequest, suite: Suite) -> Run | None:
 
 def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> Standing:
     """Return where the tests of a request stand: the worst of its suites."""
-    suites = suites_of(change_request)
-    if not suites:
+    suites, related = suites_of(change_request), relatives.of(change_request)
+    if not suites and not related:
         return Standing(
             Check.Status.ERRORED,
             "This prompt has no test suite yet. Make one, then start the tests here again.",
@@ -89,7 +90,10 @@ def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> S
             {"suites": []},
         )
     standings = [_of_suite(change_request, suite, problems.get(suite.pk, "")) for suite in suites]
-    standings += _untested(change_request, suites)
+    standings += [_of_relative(change_request, one, problems.get(one.suite.pk, "")) for one in related]
+    # What only lives inside others is proved by their tests.
+    held = {suite.prompt_id for suite in suites}.union(*(one.inside for one in related))
+    standings += _untested(change_request, held)
     # Of those that stand alike, the one that took most tries speaks.
     worst = min(standings, key=lambda each: (ORDER.index(each.status), -each.evidence.get("attempt", 0)))
     summary, evidence = worst.summary, worst.evidence
@@ -104,13 +108,19 @@ def standing_of(change_request: ChangeRequest, problems: Mapping[int, str]) -> S
     return Standing(worst.status, summary, worst.url, evidence)
 
 
-def _untested(change_request: ChangeRequest, suites: list[Suite]) -> list[Standing]:
+def _untested(change_request: ChangeRequest, held: set[int]) -> list[Standing]:
     """Return what stands for the prompts of a request that no suite holds: the tests of the others prove nothing."""
-    held = {suite.prompt_id for suite in suites}
     bare = change_request.items.exclude(prompt__in=held).order_by("prompt__name").values_list("prompt__name", flat=True)
     url = reverse("suite_create", kwargs={"workspace": change_request.workspace.slug})
     words = "has no test suite yet. Make one, then start the tests here again."
     return [Standing(Check.Status.ERRORED, f"{name} {words}", url, {"suite": None, "prompt": name}) for name in bare]
+
+
+def _of_relative(change_request: ChangeRequest, relative: Relative, problem: str) -> Standing:
+    """Return where the suite of a prompt stands that takes in what the request moves."""
+    standing = _of_tries(relative.suite, relatives.tries(change_request, relative), problem)
+    summary = f"{relative.version.prompt.name}, which takes it in: {standing.summary}"
+    return replace(standing, summary=summary, evidence={**standing.evidence, "parent": str(relative.version)})
 
 
 def _attempt(run: Run) -> Attempt:
@@ -124,7 +134,11 @@ def _archived(attempt: Attempt) -> dict[str, Any]:
 
 
 def _of_suite(change_request: ChangeRequest, suite: Suite, problem: str) -> Standing:
-    tries = [_attempt(run) for run in attempts.present(change_request, suite)]
+    return _of_tries(suite, attempts.present(change_request, suite), problem)
+
+
+def _of_tries(suite: Suite, runs: list[Run], problem: str) -> Standing:
+    tries = [_attempt(run) for run in runs]
     evidence = attempts.evidence(tries) if tries else {}
     if not tries or problem:
         words = problem or "Its tests have not been run for this version. Start them here."
@@ -217,4 +231,7 @@ def cards(change_request: ChangeRequest) -> list[Card]:
     return [
         Card(suite, newest_run(change_request, suite), _of_suite(change_request, suite, ""))
         for suite in suites_of(change_request)
+    ] + [
+        Card(one.suite, next(iter(relatives.tries(change_request, one)), None), _of_relative(change_request, one, ""))
+        for one in relatives.of(change_request)
     ]

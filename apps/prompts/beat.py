@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from apps.prompts import actions
+from apps.prompts import actions, spend_board
 from apps.prompts.models import ChangeRequest
 
 logger = logging.getLogger(__name__)
@@ -31,3 +31,10 @@ def settle_requests(**_: Any) -> None:
     """Derive anew where waiting requests stand: members come and go, and time passes, without telling them."""
     for request in ChangeRequest.objects.waiting().order_by("pk").iterator(chunk_size=BATCH):
         actions.settle_change_requests(requests=[request])
+
+
+@shared_task
+def refresh_forecasts(**_: Any) -> None:
+    """Forecast anew what the open requests cost, before yesterday's traffic counts for today."""
+    for request in spend_board.outdated():
+        actions.refresh_spend_check(change_request=request)

@@ -3,25 +3,24 @@
 Nothing here is asked of a text without a reference: it costs no query.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Max, Q
 
-from apps.prompts import items, references, variables
-from apps.prompts.models import Deployment, Label, Prompt, Version, VersionReference
-from apps.prompts.models.prompts import Content, VersionQuerySet
+from apps.core.errors import DomainError
+from apps.prompts import circles, items, parents, references, variables
+from apps.prompts.models import Environment, Prompt, Version, VersionReference
+from apps.prompts.models.prompts import Content
 from apps.prompts.references import BadReference, Reference
+from apps.prompts.shelf import MAX_DEPTH, Overrides, Shelf
 
-MAX_DEPTH = 5
 MAX_SIZE = 2 * 1024 * 1024
 MAX_TAGS = 1_000
-LATEST = "latest"
 LOCK_SPACE = 0x6A11E8
-
-Overrides = Mapping[int, Version]  # by prompt id: stands in for whatever a label of that prompt points to
+BRACE = re.compile(r"[{}]")
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,12 @@ def has_references(content: Content) -> bool:
     return any(references.MARK in text for text in items.texts(content.messages, content.examples))
 
 
+def references_of(content: Content) -> list[Reference]:
+    """Return what a content takes in directly, in order, each once. Raises BadReference for a broken tag."""
+    texts = items.texts(content.messages, content.examples)
+    return list(dict.fromkeys(reference for text in texts for reference in references.in_text(text)))
+
+
 def resolve(content: Content, *, workspace_id: int, overrides: Overrides | None = None) -> Resolved:
     """Return a draft or version, its `prompt` loaded, with every reference replaced by the text that it leads to now.
 
@@ -72,96 +77,29 @@ def resolve_many(
     contents: Iterable[Content], *, workspace_id: int, overrides: Overrides | None = None
 ) -> Iterator[Resolved]:
     """Resolve several contents of one workspace with as many queries as the deepest of them needs."""
+    for outcome in try_many(contents, workspace_id=workspace_id, overrides=overrides):
+        if isinstance(outcome, DomainError):
+            raise outcome
+        yield outcome
+
+
+def try_many(
+    contents: Iterable[Content], *, workspace_id: int, overrides: Overrides | None = None
+) -> Iterator[Resolved | DomainError]:
+    """Do as `resolve_many`, with the refusal in place of what cannot be resolved."""
     wanted = list(contents)
-    composed = {id(content): content for content in wanted if has_references(content)}
+    composed = {id(content) for content in wanted if has_references(content)}
     shelf = Shelf(workspace_id, overrides or {})
-    shelf.load(text for content in composed.values() for text in items.texts(content.messages, content.examples))
+    inside = (content for content in wanted if id(content) in composed)
+    shelf.load(text for content in inside for text in items.texts(content.messages, content.examples))
     for content in wanted:
-        if id(content) in composed:
-            yield _Expansion(shelf, content).result()
-        else:
+        if id(content) not in composed:
             yield Resolved(content.messages, content.variables, content.examples)
-
-
-class Shelf:
-    """The versions that references lead to, read level by level."""
-
-    def __init__(self, workspace_id: int, overrides: Overrides) -> None:
-        self._workspace_id = workspace_id
-        self._overrides = overrides
-        self._found: dict[Reference, Version | None] = {}
-
-    def load(self, texts: Iterable[str]) -> None:
-        """Read what these texts refer to, and what that refers to, one level deeper than is allowed."""
-        for _ in range(MAX_DEPTH + 1):
-            wanted = {reference for text in texts for reference in references.in_text(text)} - self._found.keys()
-            if not wanted:
-                return
-            self._found.update(dict.fromkeys(wanted))
-            self._found.update(self._read(wanted))
-            texts = [
-                text
-                for reference in wanted
-                if (version := self._found[reference])
-                for text in items.texts(version.messages)
-            ]
-
-    def version(self, reference: Reference) -> Version:
-        """Return where a reference leads. Raises BadReference when that is nowhere."""
-        found = self._found.get(reference)
-        if found is None:
-            where = f"version {reference.version}" if reference.version is not None else f"“{reference.label}”"
-            raise BadReference(f"There is no prompt {reference.name[:120]} with {where}, so it cannot be taken in.")
-        return found
-
-    def _read(self, wanted: set[Reference]) -> dict[Reference, Version]:
-        found = {**self._pinned(wanted), **self._labelled(wanted)}
-        for prompt_id, version in self._overrides.items():
-            for reference in wanted:
-                if reference.label and reference.name == version.prompt.name:
-                    assert version.prompt_id == prompt_id  # noqa: S101
-                    found[reference] = version
-        return found
-
-    def _pinned(self, wanted: set[Reference]) -> dict[Reference, Version]:
-        pinned = [reference for reference in wanted if reference.version is not None]
-        if not pinned:
-            return {}
-        rows = self._versions().filter(
-            prompt__name__in={reference.name for reference in pinned}, number__in={r.version for r in pinned}
-        )
-        by_place = {(row.prompt.name, row.number): row for row in rows}
-        found = {reference: by_place.get((reference.name, reference.version or 0)) for reference in pinned}
-        return {reference: version for reference, version in found.items() if version}
-
-    def _labelled(self, wanted: set[Reference]) -> dict[Reference, Version]:
-        labelled = [reference for reference in wanted if reference.label]
-        if not labelled:
-            return {}
-        names, labels = {reference.name for reference in labelled}, {str(reference.label) for reference in labelled}
-        by_place = self._pointed(names, labels) | self._live(names, labels)
-        if LATEST in labels:
-            by_place |= {(row.prompt.name, LATEST): row for row in self._newest(names)}
-        found = {reference: by_place.get((reference.name, str(reference.label))) for reference in labelled}
-        return {reference: version for reference, version in found.items() if version}
-
-    def _live(self, names: set[str], labels: set[str]) -> dict[tuple[str, str], Version]:
-        rows = Deployment.objects.current().filter(
-            prompt__workspace=self._workspace_id, prompt__name__in=names, environment__name__in=labels
-        )
-        loaded = rows.select_related("prompt", "environment").prefetch_related("arms__version__prompt")
-        return {(row.prompt.name, row.environment.name): row.version for row in loaded}
-
-    def _pointed(self, names: set[str], labels: set[str]) -> dict[tuple[str, str], Version]:
-        rows = Label.objects.filter(prompt__workspace=self._workspace_id, prompt__name__in=names, name__in=labels)
-        return {(row.prompt.name, row.name): row.version for row in rows.select_related("prompt", "version__prompt")}
-
-    def _newest(self, names: set[str]) -> Iterable[Version]:
-        newest = self._versions().filter(prompt__name__in=names).annotate(top=Max("prompt__versions__number"))
-        return newest.filter(number=F("top"))
-
-    def _versions(self) -> VersionQuerySet:
-        return Version.objects.filter(prompt__workspace=self._workspace_id).select_related("prompt")
+            continue
+        try:
+            yield _Expansion(shelf, content).result()
+        except DomainError as error:
+            yield error
 
 
 class _Expansion:
@@ -177,8 +115,11 @@ class _Expansion:
         content = self._content
         prompt: Prompt = content.prompt  # type: ignore[attr-defined]
         path = (prompt,)
+        self._shelf.require(references_of(content))
         messages = items.mapped(content.messages, lambda text: self._expand(text, path))
-        examples = [{side: self._expand(text, path) for side, text in row.items()} for row in content.examples]
+        examples = content.examples
+        if any(map(items.is_examples, content.messages)):
+            examples = [{side: self._expand(text, path) for side, text in row.items()} for row in examples]
         used = list(self._used.values())
         return Resolved(messages, self._contract(messages, examples, used), examples, used)
 
@@ -209,13 +150,15 @@ class _Expansion:
 
     def _refuse(self, version: Version, path: tuple[Prompt, ...]) -> None:
         names = " → ".join(prompt.name for prompt in (*path, version.prompt))
+        if len(path) == 1 and path[0].pk == version.prompt_id:
+            raise BadReference(f"{path[0].name} cannot take itself in.")
         if any(prompt.pk == version.prompt_id for prompt in path):
             raise BadReference(f"These prompts take each other in, in a circle: {names}.")
         if len(path) > MAX_DEPTH:
             raise BadReference(f"Prompts may be taken in {MAX_DEPTH} levels deep: {names} is deeper.")
         if version.prompt.kind != Prompt.Kind.TEXT:
             raise BadReference(f"{version.prompt.name} is a chat prompt. Only text prompts can be taken in.")
-        if version.format != self._content.format:
+        if version.format != self._content.format and BRACE.search(version.messages[0]["content"]):
             raise BadReference(
                 f"{version} is written in {version.format} and this prompt in {self._content.format}: "
                 "both must be written in the same."
@@ -247,60 +190,59 @@ def lock(workspace_id: int) -> None:
 
 
 def record(version: Version) -> list[VersionReference]:
-    """Keep what a new version takes in. The caller has resolved it, so every name is there."""
-    wanted = {
-        reference for text in items.texts(version.messages, version.examples) for reference in references.in_text(text)
-    }
+    """Keep what a new version takes in, already resolved. Raises BadReference for a circle that could come about."""
+    wanted = references_of(version)
     names = {reference.name for reference in wanted}
-    children = dict(
-        Prompt.objects.filter(workspace=version.prompt.workspace_id, name__in=names).values_list("name", "pk")
-    )
+    prompts = Prompt.objects.filter(workspace=version.prompt.workspace_id, name__in=names)
+    children = {prompt.name: prompt for prompt in prompts}
+    if archived := sorted(name for name, prompt in children.items() if prompt.archived_at):
+        raise BadReference(f"Archived, so nothing new may take it in: {', '.join(archived)}. Bring it back first.")
+    circles.require_none(version.prompt, wanted)
     return VersionReference.objects.bulk_create(
         VersionReference(
-            version=version,
-            child_id=children[reference.name],
-            number=reference.version,
-            label=reference.label or "",
+            version=version, child=children[reference.name], number=reference.version, label=reference.label or ""
         )
-        for reference in sorted(wanted, key=str)
+        for reference in wanted
     )
 
 
 def check_move(version: Version, label: str) -> None:
-    """Refuse to let a label lead to a version when that, or a prompt which takes it in, could not be resolved then.
+    """Refuse to let a label or environment lead to a version when something that is served could not be resolved then.
 
-    Takes the workspace's lock where references are involved. Raises BadReference and ContractError, naming the prompt.
+    Takes the workspace's lock, which comes before the audit chain's. Raises BadReference naming the prompt that would
+    break, and the error of the version itself.
     """
     prompt = version.prompt
-    if not has_references(version) and not prompt.used_in.exists():
-        return
     lock(prompt.workspace_id)
-    resolve(version, workspace_id=prompt.workspace_id)
-    for parent in parents_of(prompt, label=label):
-        try:
-            resolve(parent, workspace_id=prompt.workspace_id, overrides={prompt.pk: version})
-        except (BadReference, variables.ContractError) as error:
-            raise BadReference(f"{parent} takes {prompt.name} in and would break: {error.message}") from None
+    if has_references(version):
+        _require_front_doors(version, label, resolve(version, workspace_id=prompt.workspace_id))
+    served = [one.version.pk for one in parents.of(prompt, label) if one.pointers.is_pinned_down]
+    if not served:
+        return
+    versions = list(Version.objects.filter(pk__in=served).select_related("prompt").order_by("prompt__name", "number"))
+    now = try_many(versions, workspace_id=prompt.workspace_id)
+    then = try_many(versions, workspace_id=prompt.workspace_id, overrides={(prompt.pk, label): version})
+    for parent, before, after in zip(versions, now, then, strict=True):
+        if isinstance(after, DomainError) and isinstance(before, Resolved):
+            raise BadReference(f"{parent} takes {prompt.name} in and would break: {after.message}")
+
+
+def _require_front_doors(version: Version, label: str, resolved: Resolved) -> None:
+    """Refuse to let a guarded environment follow what changes without being asked for there."""
+    places = {place.name: place for place in Environment.objects.filter(workspace=version.prompt.workspace_id)}
+    if label not in places or not places[label].is_guarded:
+        return
+    for reference in (used.reference for used in resolved.used):
+        if reference.label and not (reference.label in places and places[reference.label].is_guarded):
+            raise BadReference(
+                f"{version} follows {reference}, which changes without what {label} asks for. "
+                f"Refer to a version of {reference.name}, or to what is live in {label}."
+            )
 
 
 def parents_of(prompt: Prompt, *, label: str | None = None) -> list[Version]:
     """Return the versions that take a prompt in at any depth and matter: live somewhere, labelled, or the newest.
 
-    With `label` only those that follow this label on the first step.
+    With `label` only those whose way to the prompt begins with this label.
     """
-    found: dict[int, Version] = {}
-    edges = VersionReference.objects.to(prompt)
-    frontier = edges.filter(label=label) if label else edges
-    while versions := [row for row in _that_matter(frontier) if row.pk not in found]:
-        found |= {row.pk: row for row in versions}
-        frontier = VersionReference.objects.filter(child__in={row.prompt_id for row in versions})
-    return sorted(found.values(), key=lambda row: (row.prompt.name, row.number))
-
-
-def _that_matter(edges: Any) -> list[Version]:
-    live = Q(arms__deployment__next=None, arms__isnull=False)
-    labelled = Q(labels__isnull=False)
-    newest = Q(number=F("top"))
-    versions = Version.objects.filter(pk__in=edges.values("version"), prompt__archived_at=None)
-    rows = versions.annotate(top=Max("prompt__versions__number")).filter(live | labelled | newest)
-    return list(rows.select_related("prompt").distinct())
+    return [parent.version for parent in parents.of(prompt, label)]

@@ -2,7 +2,6 @@
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable
 from copy import copy
 from typing import Any
@@ -11,17 +10,19 @@ import jsonschema
 
 from apps.core import canonical, text
 from apps.core.errors import DomainError
-from apps.prompts import composition, items, variables
+from apps.prompts import composition, filling, items, variables
 from apps.prompts.models import Draft, Prompt
 from apps.prompts.models.prompts import Content
 from apps.prompts.templates import FORMATS
 
 ROLES = ("system", "user", "assistant")
 MAX_MESSAGES = 100
+MAX_CONFIG = 256 * text.KILOBYTE
 MAX_EXAMPLES = 200
 MAX_TOOLS = 64
 MAX_SCHEMA_BYTES = 256 * text.KILOBYTE
-PLACEHOLDER_NAME = re.compile(r"[^\W\d]\w{0,99}")
+MAX_SCHEMA_DEPTH = 40
+TOOL_FIELDS = ("name", "description", "parameters", "strict")
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME_LIMIT = 255
 MAX_TAGS = 20
@@ -92,9 +93,10 @@ def _clean_item(number: int, item: Any, kind: str) -> items.Item:
     if not items.is_placeholder(item):
         raise DomainError(f"Message {number} is of a kind that Galley does not know.")
     name = item.get("name")
-    if not isinstance(name, str) or not PLACEHOLDER_NAME.fullmatch(name):
+    name = filling.name_of(name) if isinstance(name, str) else None
+    if name is None:
         raise DomainError(f"The placeholder in place {number} needs a name: letters, digits and _, a letter first.")
-    return {"type": items.PLACEHOLDER, "name": unicodedata.normalize("NFC", name)}
+    return {"type": items.PLACEHOLDER, "name": name}
 
 
 def clean_examples(examples: Any) -> list[dict[str, str]]:
@@ -139,7 +141,10 @@ def _clean_tool(number: int, tool: Any) -> dict[str, Any]:
         check_schema(function.get("parameters"))
     except DomainError as error:
         raise DomainError(f"The parameters of the tool {name}: {error.message}") from None
-    return {"type": "function", "function": text.clean_tree(function, field=f"The tool {name}")}
+    known = {key: function[key] for key in TOOL_FIELDS if key in function}
+    if not isinstance(known.get("description", ""), str) or not isinstance(known.get("strict", False), bool):
+        raise DomainError(f"The description of the tool {name} is a text, and strict is true or false.")
+    return {"type": "function", "function": text.clean_tree(known, field=f"The tool {name}")}
 
 
 def _clean_message(number: int, message: Any) -> items.Item:
@@ -151,18 +156,40 @@ def _clean_message(number: int, message: Any) -> items.Item:
 
 
 def clean_model_config(config: Any) -> dict[str, Any]:
-    """Return {"model", "parameters"} with numbers inside their ranges. Raises DomainError naming what is not."""
+    """Return {"model", "parameters"} with numbers inside their ranges. Raises DomainError naming what is not.
+
+    A third part, "config", is kept where there is one: what a program keeps beside the model and means for itself.
+    """
     config = config if isinstance(config, dict) else {}
     parameters = {name: value for name, value in (config.get("parameters") or {}).items() if value is not None}
     for name, value in parameters.items():
         if name not in PARAMETER_RANGES:
             raise DomainError(f"{name} is not a parameter that Galley passes on.")
         low, high = PARAMETER_RANGES[name]
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not low <= value <= high:
+        if not is_parameter(name, value):
             raise DomainError(f"{name} must be a number from {low:g} to {high:g}.")
     model = text.clean(str(config.get("model") or ""), field="The model", max_bytes=200)
-    return {"model": model, "parameters": parameters}
+    return {"model": model, "parameters": parameters, **_clean_extra(config.get("config"))}
+
+
+def _clean_extra(config: Any) -> dict[str, Any]:
+    """Return {"config"}, or nothing when there is none."""
+    if config in (None, {}):
+        return {}
+    try:
+        size = len(canonical.dumps(config))
+    except (TypeError, ValueError):
+        raise DomainError("The config holds something that JSON cannot say, like NaN.") from None
+    if size > MAX_CONFIG:
+        raise DomainError(f"The config is {size // text.KILOBYTE} kB; at most {MAX_CONFIG // text.KILOBYTE} kB fit.")
+    return {"config": text.clean_tree(config, field="The config")}
+
+
+def is_parameter(name: str, value: Any) -> bool:
+    """Tell whether it is a parameter that is passed on, with a number inside its range."""
+    low, high = PARAMETER_RANGES.get(name, (1, 0))
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return number and low <= value <= high
 
 
 def check_format(format: str) -> None:
@@ -174,10 +201,30 @@ def check_schema(schema: Any) -> None:
     """Raise DomainError unless `schema` is absent or a JSON Schema."""
     if schema is None:
         return
+    if _nested_over(schema, MAX_SCHEMA_DEPTH):
+        raise DomainError(f"The output schema is nested over {MAX_SCHEMA_DEPTH} deep. No provider takes that.")
+    text.clean_tree(schema, field="The output schema")
     try:
+        if len(canonical.dumps(schema).encode()) > MAX_SCHEMA_BYTES:
+            raise DomainError("The output schema is over 256 kB.")
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise DomainError(f"The output schema is not a JSON Schema: {error.message}") from None
+        raise DomainError(f"The output schema is not a JSON Schema: {error.message[:300]}") from None
+    except (TypeError, ValueError):
+        raise DomainError("The output schema is not JSON: every number in it must be one.") from None
+
+
+def _nested_over(value: Any, most: int) -> bool:
+    """Tell whether a JSON value is nested over `most` deep, without going deep itself."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def finished(draft: Draft) -> dict[str, Any]:
@@ -188,6 +235,8 @@ def finished(draft: Draft) -> dict[str, Any]:
     cleaned = copy(draft)
     cleaned.messages = clean_messages(draft.messages, kind=draft.prompt.kind)
     cleaned.examples = clean_examples(draft.examples)
+    if cleaned.examples and not any(map(items.is_examples, cleaned.messages)):
+        raise DomainError("The examples stand nowhere in the messages. Give them a place, or take them out.")
     if not any(words.strip() for words in items.texts(cleaned.messages)) and not items.placeholders(cleaned.messages):
         raise DomainError("The prompt is empty. Write something before you save a version.")
     check_schema(draft.output_schema)

@@ -55,7 +55,7 @@ class Served:
 
 # Written out: these are the hottest reads of the product, and building them anew cost more than running them.
 _CONTENT = """
-    p.id AS prompt_id, p.name, p.kind, v.id AS version_id, v.number, v.messages, v.examples, v.format, v.variables,
+    p.id AS prompt_id, p.workspace_id, p.name, p.kind, v.id AS version_id, v.number, v.messages, v.examples, v.format, v.variables,
     v.model_config, v.output_schema, v.tools, v.content_hash
 """
 _LIVE = f"""

@@ -40,22 +40,6 @@ class ReasonForm(forms.Form):
     replaces = forms.IntegerField(required=False)
 
 
-class PolicyForm(forms.Form):
-    approvals = forms.IntegerField(
-        min_value=0,
-        max_value=10,
-        widget=forms.NumberInput(attrs={"class": "form-control"}),
-        label="How many approvals are needed?",
-    )
-    self_approval = forms.BooleanField(required=False, label="People may approve their own requests")
-    checks = forms.MultipleChoiceField(
-        choices=[("tests", "Tests must pass"), ("people", "People must not prefer what is live")],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        label="Evidence",
-    )
-
-
 def read_draft(post: QueryDict) -> dict[str, Any]:
     """Return the editor's content as `save_draft` takes it; what is no number stays text, which it refuses."""
     roles, texts = post.getlist("role"), post.getlist("content")

@@ -8,7 +8,7 @@ from apps.accounts.models import User, Workspace
 from apps.accounts.signals import workspace_created
 from apps.costs.ingest.names import KnownPrompt
 from apps.costs.signals import prompts_named
-from apps.prompts import actions, announcing
+from apps.prompts import actions, announcing, signals
 from apps.prompts.models import ChangeRequest, Deployment, Prompt, Version
 from apps.prompts.signals import change_request_closed, change_request_opened, version_deployed
 
@@ -17,6 +17,12 @@ from apps.prompts.signals import change_request_closed, change_request_opened, v
 def give_environments(workspace: Workspace, acting_user: User | None, **_: Any) -> None:
     """A new workspace has places for prompts to be live in."""
     actions.create_environments(workspace=workspace, acting_user=acting_user)
+
+
+@receiver(signals.change_request_opened)
+def forecast_spend(change_request: ChangeRequest, **_: Any) -> None:
+    """What a request costs is forecast as soon as it asks for something, and again when it asks for something else."""
+    actions.refresh_spend_check(change_request=change_request)
 
 
 @receiver(prompts_named)

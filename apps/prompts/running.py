@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 MOST = 50_000
 # One key's fetch: prompt, the environment or label asked for, version, deployment.
@@ -79,6 +79,16 @@ def _write_for_ever() -> None:
 
 
 def flush() -> None:
+    """Write down what was noted, and give the connection back: who flushes has none to keep."""
+    if not _tallies:
+        return
+    try:
+        write_down()
+    finally:
+        connection.close()
+
+
+def write_down() -> None:
     """Write down what was noted since the last time. What the database does not take now is tried again."""
     with _lock:
         noted = dict(_tallies)
@@ -88,10 +98,14 @@ def flush() -> None:
     try:
         _write(_by_line(noted))
     except DatabaseError as error:
-        logger.warning("fetches not written", error=str(error).partition("\n")[0], lines=len(noted))
+        log.warning("fetches not written", error=str(error).partition("\n")[0], lines=len(noted))
         _put_back(noted)
-    finally:
-        connection.close()
+
+
+def forget() -> None:
+    """Drop what was noted."""
+    with _lock:
+        _tallies.clear()
 
 
 def _put_back(noted: dict[tuple[int, Line | Fetched], Tally]) -> None:

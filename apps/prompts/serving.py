@@ -1,9 +1,11 @@
 """The shape that goes out: a version as programs get it, and why there is none."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from apps.core.errors import DomainError
-from apps.prompts import composition, delivery, items
+from apps.prompts import composition, delivery, items, references
+from apps.prompts.composition import Resolved, resolve_many
 from apps.prompts.delivery import Asked, Row, Served, Unknown
 from apps.prompts.models import Environment, Label, Prompt, Version
 
@@ -18,7 +20,7 @@ def one(workspace_id: int, name: str, asked: Asked) -> Served:
     row = delivery.row_of(workspace_id, name, asked)
     if row is None:
         raise why_not(workspace_id, name, asked)
-    return _served(row, workspace_id, asked)
+    return _served(row, asked, resolved_of(row, workspace_id) if asked.resolve else None)
 
 
 def all_live(workspace_id: int, asked: Asked) -> tuple[list[Served], list[dict[str, str]]]:
@@ -29,27 +31,49 @@ def all_live(workspace_id: int, asked: Asked) -> tuple[list[Served], list[dict[s
     assert asked.environment is not None  # noqa: S101  a whole environment is asked for by its name
     rows = delivery.live_rows(workspace_id, asked.environment, asked.sticky)
     if not rows and not Environment.objects.filter(workspace=workspace_id, name=asked.environment).exists():
-        raise _no_environment(workspace_id, asked.environment)
+        raise no_environment(workspace_id, asked.environment)
     served, broken = [], []
-    for row in rows:
-        try:
-            served.append(_served(row, workspace_id, asked))
-        except DomainError as error:
-            broken.append({"name": row["name"], "detail": error.message})
+    for row, resolved in _resolved_rows(rows, workspace_id, asked):
+        if isinstance(resolved, DomainError):
+            broken.append({"name": row["name"], "detail": resolved.message})
+        else:
+            served.append(_served(row, asked, resolved))
     return served, broken
 
 
-def _served(row: Row, workspace_id: int, asked: Asked) -> Served:
-    return Served(row, body_of(row, workspace_id, asked), delivery.line_of(row, asked.place))
+def _resolved_rows(
+    rows: list[Row], workspace_id: int, asked: Asked
+) -> Iterator[tuple[Row, Resolved | DomainError | None]]:
+    """Yield each row with what it resolves to, or why it cannot be: all with as many queries as one, if all can."""
+    if not asked.resolve:
+        yield from ((row, None) for row in rows)
+        return
+    composed = [row for row in rows if _has_references(row)]
+    try:
+        found: Iterator[Any] = iter(list(resolve_many(map(_content, composed), workspace_id=workspace_id)))
+    except DomainError:
+        found = (_attempt(row, workspace_id) for row in composed)
+    for row in rows:
+        yield row, next(found) if _has_references(row) else _plain(row)
 
 
-def body_of(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
-    """Return what a program gets: everything spliced in and expanded, or with `resolve` off as it was written."""
-    messages, variables, references = row["messages"], row["variables"], []
-    if asked.resolve:
-        resolved = resolved_of(row, workspace_id)
-        messages, variables = items.expanded(resolved.messages, resolved.examples), resolved.variables
-        references = resolved.references
+def _attempt(row: Row, workspace_id: int) -> Resolved | DomainError:
+    try:
+        return resolved_of(row, workspace_id)
+    except DomainError as error:
+        return error
+
+
+def _served(row: Row, asked: Asked, resolved: Resolved | None) -> Served:
+    return Served(row, body_of(row, asked, resolved), delivery.line_of(row, asked.place))
+
+
+def body_of(row: Row, asked: Asked, resolved: Resolved | None) -> dict[str, Any]:
+    """Return what a program gets: everything taken in and in its place, or unresolved as it was written."""
+    messages, variables, taken_in = row["messages"], row["variables"], []
+    if resolved is not None:
+        messages = items.expanded(resolved.messages, resolved.examples)
+        variables, taken_in = resolved.variables, resolved.references
     live_since = row.get("live_since")
     body = {
         "name": row["name"],
@@ -66,7 +90,7 @@ def body_of(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
         "tools": row["tools"],
         "content_hash": row["content_hash"],
         "resolved": asked.resolve,
-        "references": references,
+        "references": taken_in,
         "environment": asked.environment,
         "label": asked.label,
         "live_since": live_since.isoformat() if live_since else None,
@@ -76,11 +100,22 @@ def body_of(row: Row, workspace_id: int, asked: Asked) -> dict[str, Any]:
     return body if asked.resolve else {**body, "examples": row["examples"]}
 
 
-def resolved_of(row: Row, workspace_id: int) -> composition.Resolved:
-    """Return the row's content without references: most rows have none."""
-    prompt = Prompt(pk=row["prompt_id"], name=row["name"], kind=row["kind"], workspace_id=workspace_id)
-    content = Version(prompt=prompt, **{field: row[field] for field in CONTENT})
-    return composition.resolve(content, workspace_id=workspace_id)
+def resolved_of(row: Row, workspace_id: int) -> Resolved:
+    """Return the row's content with every reference taken in. Most rows hold none, and cost nothing."""
+    return composition.resolve(_content(row), workspace_id=workspace_id) if _has_references(row) else _plain(row)
+
+
+def _plain(row: Row) -> Resolved:
+    return Resolved(row["messages"], row["examples"], row["variables"])
+
+
+def _has_references(row: Row) -> bool:
+    return any(references.MARK in text for text in items.texts(row["messages"], row["examples"]))
+
+
+def _content(row: Row) -> Version:
+    prompt = Prompt(pk=row["prompt_id"], workspace_id=row["workspace_id"], name=row["name"], kind=row["kind"])
+    return Version(prompt=prompt, **{field: row[field] for field in CONTENT})
 
 
 def why_not(workspace_id: int, name: str, asked: Asked) -> Unknown:
@@ -91,12 +126,16 @@ def why_not(workspace_id: int, name: str, asked: Asked) -> Unknown:
     if prompt.archived_at:
         return Unknown("archived", f"{name} is archived, so it is not delivered any more.")
     if asked.version is not None:
-        newest = prompt.versions.order_by("-number").values_list("number", flat=True).first()
-        known = f"It has versions 1 to {newest}." if newest else "It has no version yet."
-        return Unknown("unknown-version", f"{name} has no version {asked.version}. {known}")
+        return no_version(prompt, asked.version)
     if asked.label is not None:
         return _no_label(prompt, asked.label)
     return _not_live(workspace_id, name, asked.environment or "")
+
+
+def no_version(prompt: Prompt, number: int) -> Unknown:
+    newest = prompt.versions.order_by("-number").values_list("number", flat=True).first()
+    known = f"It has versions 1 to {newest}." if newest else "It has no version yet."
+    return Unknown("unknown-version", f"{prompt.name} has no version {number}. {known}")
 
 
 def _no_label(prompt: Prompt, label: str) -> Unknown:
@@ -108,9 +147,9 @@ def _no_label(prompt: Prompt, label: str) -> Unknown:
 def _not_live(workspace_id: int, name: str, environment: str) -> Unknown:
     if Environment.objects.filter(workspace=workspace_id, name=environment).exists():
         return Unknown("nothing-live", f"Nothing of {name} is live in {environment}.")
-    return _no_environment(workspace_id, environment)
+    return no_environment(workspace_id, environment)
 
 
-def _no_environment(workspace_id: int, environment: str) -> Unknown:
+def no_environment(workspace_id: int, environment: str) -> Unknown:
     names = list(Environment.objects.filter(workspace=workspace_id).ranked().values_list("name", flat=True))
     return Unknown("unknown-environment", f"There is no environment called {environment}. Known: {', '.join(names)}.")

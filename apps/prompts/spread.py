@@ -77,8 +77,7 @@ def of(outcomes: Sequence[Outcome]) -> Spread:
 
 def _said(outcome: Outcome) -> str:
     """Return what was said, called tools included."""
-    calls = [f"{tool['name']}({tool['arguments']})" for tool in outcome.tools]
-    return "\n".join(filter(None, [outcome.text.strip(), *calls]))
+    return "\n".join(filter(None, [outcome.text.strip(), outcome.called]))
 
 
 def _ranges(answered: list[Outcome]) -> list[Range]:

@@ -41,7 +41,7 @@ async def body(events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
             except StopAsyncIteration:
                 return
             waiting = None
-            yield f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+            yield f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")
     finally:
         if waiting is not None:
             waiting.cancel()

@@ -46,6 +46,11 @@ class Outcome:
     tools: list[dict[str, str]] = field(default_factory=list)
     completion: Completion | None = None
 
+    @property
+    def called(self) -> str:
+        """Return the tools that the model wants called, one a line."""
+        return "\n".join(f"{tool['name']}({tool['arguments']})" for tool in self.tools)
+
 
 def prepare(prompt: Prompt, column: Column, values: Values, membership: Membership) -> Try:
     """Return the column ready to be asked.

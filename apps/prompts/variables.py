@@ -1,12 +1,13 @@
 """The variables contract: which names a text uses, what each must be, and whether given values fit."""
 
 import json
+import math
 import string
 from collections.abc import Iterable
 from typing import Any
 
 from apps.core.errors import DomainError
-from apps.prompts import items, templates
+from apps.prompts import filling, items, templates
 
 TYPES = ("string", "number", "integer", "boolean", "list", "object")
 MESSAGES = "messages"  # what a placeholder takes: a list of {"role", "content"}
@@ -48,14 +49,14 @@ def declared(
     places = items.placeholders(messages)
     if both := sorted(set(names) & set(places)):
         raise ContractError(f"{both[0]} is a variable and a placeholder. Give one of them another name.")
-    by_name = {variable["name"]: variable for variable in known}
-    found = [_complete(_as_text(by_name.get(name, {"name": name}))) for name in names]
-    return found + [_complete({**by_name.get(name, {"name": name}), "type": MESSAGES}) for name in places]
+    by_name = {filling.same_name(variable["name"]): variable for variable in known}
+    found = [_complete({**_as_text(by_name.get(name, {})), "name": name}) for name in names]
+    return found + [_complete({**by_name.get(name, {}), "name": name, "type": MESSAGES}) for name in places]
 
 
 def _as_text(variable: Variable) -> Variable:
     """Return a variable that was a placeholder before as one of text."""
-    return variable if variable.get("type") != MESSAGES else {"name": variable["name"]}
+    return variable if variable.get("type") != MESSAGES else {}
 
 
 def _complete(variable: Variable) -> Variable:
@@ -80,6 +81,7 @@ def fill(variables: list[Variable], values: Values) -> Values:
 
     Raises ContractError naming every missing, unknown and ill-typed variable.
     """
+    values = {filling.same_name(name): value for name, value in values.items()}
     problems = dict.fromkeys(values.keys() - {v["name"] for v in variables}, "is not a variable of this prompt")
     filled: Values = {}
     for variable in variables:
@@ -114,11 +116,15 @@ def _fits(value: Any, kind: str) -> bool:
         return kind == "boolean"
     if kind == MESSAGES:
         return isinstance(value, list) and all(_is_message(one) for one in value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     return isinstance(value, PYTHON_TYPES[kind])
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("role") in ROLES and isinstance(value.get("content"), str)
+    if not isinstance(value, dict) or value.get("role") not in ROLES or not isinstance(value.get("content"), str):
+        return False
+    return "\x00" not in value["content"]
 
 
 def parse(kind: str, text: str) -> Any:
@@ -126,9 +132,14 @@ def parse(kind: str, text: str) -> Any:
     if kind == "string":
         return text
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         return text
+
+
+def _no_number(word: str) -> Any:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(word)
 
 
 def example_values(variables: list[Variable]) -> Values:

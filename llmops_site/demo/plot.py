@@ -11,6 +11,7 @@ from llmops_site.demo.content.prompts import (
     LARGE,
     PROMPTS,
     REPLY,
+    SHARED,
     SMALL,
     SUBJECT,
     SUMMARISE,
@@ -56,8 +57,8 @@ PROMOTIONS = [
 ]  # fmt: skip
 WRITTEN = {
     REPLY.name: {2: 76, 3: 63, 4: 50, 5: 36, 6: 22, 7: 11, 8: 2},
-    SUMMARISE.name: {2: 40},
-    CLASSIFY.name: {2: 57, 3: 29},
+    SUMMARISE.name: {2: 40, 3: 7},
+    CLASSIFY.name: {2: 57, 3: 29, 4: 6},
     EXTRACT.name: {2: 26},
     SUBJECT.name: {2: 45},
 }
@@ -71,6 +72,8 @@ def outline(story: Story) -> None:
         story.at(FOUNDED[text.name], 9.5, story.found, text)
         for number, day in WRITTEN[text.name].items():
             story.at(day, 10.0, story.write, text, number)
+    story.at(8, 14.0, story.share, SHARED)
+    story.at(3, 14.0, story.write, SHARED, 2)
     for promotion in PROMOTIONS:
         _promotion(story, promotion)
     _prices(story)

@@ -65,7 +65,7 @@ def _request(run: Run, arm: RunArm, case: Case, claim: Claim, cast: Cast) -> Com
     address = reverse("output_detail", kwargs={"workspace": cast.workspace.slug, "output_id": claim.output_id})
     return CompletionRequest(
         model=arm.model,
-        messages=asking.messages(arm.version, case.inputs),
+        messages=asking.messages(arm.version, case.inputs, arm.taken_in),
         attribution=Attribution(
             purpose=Purpose.EVALUATION,
             team_id=team.pk if team else None,

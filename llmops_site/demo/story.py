@@ -73,6 +73,12 @@ class Story:
     # What people do
 
     def found(self, text: PromptText) -> None:
+        """Create a prompt with its first version, and its tests."""
+        self.share(text)
+        self.clock.wait(minutes=12)
+        self._set_tests(text)
+
+    def share(self, text: PromptText) -> None:
         """Create a prompt and write its first version."""
         first = text.wordings[0]
         self.prompts[text.name] = prompts.create_prompt(
@@ -84,8 +90,6 @@ class Story:
             acting_user=self.cast.users[first.author],
         )
         self.write(text, 1)
-        self.clock.wait(minutes=12)
-        self._set_tests(text)
 
     def write(self, text: PromptText, number: int) -> None:
         """Save a version and put it live in dev and, once somebody has looked at it, in staging."""
@@ -108,7 +112,9 @@ class Story:
             "model_config": {"model": wording.model, "parameters": wording.parameters},
             "output_schema": text.schema,
         }
-        prompts.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=draft.author)
+        author = draft.author
+        assert author is not None  # noqa: S101  only people write in this story
+        prompts.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=author)
 
     def _draft(self, draft: Draft) -> Draft:
         return Draft.objects.select_related("prompt").get(pk=draft.pk)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -117,3 +119,79 @@ def test_the_audit_log_has_the_version_but_not_its_text(draft: Draft, paula: Use
     event = AuditEvent.objects.get(verb="saved version")
     assert event.after["number"] == 1
     assert "CANARY" not in str(AuditEvent.objects.values_list())
+
+
+DEEP: Any = {"type": "object"}
+for _ in range(60):
+    DEEP = {"type": "object", "properties": {"a": DEEP}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"messages": [{"role": "user", "content": 3}]}, "Message 1 has no text"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "Message 1 needs one of the roles"),
+        ({"messages": [{"type": "placeholder", "name": "a b"}]}, "place 1 needs a name"),
+        ({"messages": [{"type": "examples"}, {"type": "examples"}]}, "one place only"),
+        ({"messages": [{"type": "placeholder", "name": "h"}] * 2}, "h stands there twice"),
+        ({"messages": [{"type": "image"}]}, "of a kind that Galley does not know"),
+        ({"examples": [{"input": "x"}]}, "Example 1 needs an input and an output"),
+        ({"examples": [{"input": "x", "output": "y" * 2**20}]}, "The examples are 1.0 MB"),
+        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "Tool 1 needs a name"),
+        ({"tools": [{"function": {"name": "a"}}, {"function": {"name": "a"}}]}, "two tools called a"),
+        ({"tools": [{"function": {"name": "a", "parameters": {"type": 3}}}]}, "parameters of the tool a"),
+        ({"tools": [{"function": {"name": "a", "description": 3}}]}, "description of the tool a"),
+        ({"output_schema": DEEP}, "nested over 40 deep"),
+        ({"output_schema": {"minimum": float("nan")}}, "not JSON"),
+        ({"output_schema": {"description": "a\x00b"}}, "null byte"),
+        ({"output_schema": {"description": "x" * 300_000}}, "over 256 kB"),
+    ],
+)
+def test_a_wrong_shape_is_refused_by_name(prompt: Prompt, paula: User, changes: dict[str, Any], words: str) -> None:
+    draft = actions.open_draft(prompt=prompt, acting_user=paula)
+    content = {
+        "messages": [{"role": "user", "content": "x"}],
+        "format": "mustache",
+        "variables": [],
+        "model_config": {},
+    }
+    with pytest.raises(DomainError, match=words):
+        actions.save_draft(draft=draft, revision=1, content={**content, **changes}, acting_user=paula)
+
+
+def test_placeholders_examples_and_tools_come_through_to_the_version_and_its_hash(prompt: Prompt, paula: User) -> None:
+    tool = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
+    content = {
+        "messages": [
+            {"role": "system", "content": "Hi"},
+            {"type": "examples"},
+            {"type": "placeholder", "name": "history"},
+        ],
+        "examples": [{"input": "{{a}}", "output": "b"}],
+        "tools": [tool],
+        "format": "mustache",
+        "variables": [],
+        "model_config": {},
+    }
+    hashes = set()
+    for examples in (content["examples"], [{"input": "{{a}}", "output": "c"}]):
+        draft = actions.open_draft(prompt=prompt, acting_user=paula)
+        draft = actions.save_draft(
+            draft=draft, revision=draft.revision, content={**content, "examples": examples}, acting_user=paula
+        )
+        version = actions.save_version(draft=draft, message="examples", acting_user=paula)
+        hashes.add(version.content_hash)
+    assert [(v["name"], v["type"]) for v in version.variables] == [("a", "string"), ("history", "messages")]
+    assert (version.tools, len(hashes)) == ([tool], 2)
+
+
+def test_a_text_prompt_stays_one_text(workspace: Workspace, paula: User) -> None:
+    draft = actions.open_draft(prompt=factories.make_prompt(workspace, "t", kind="text"), acting_user=paula)
+    content = {"format": "mustache", "variables": [], "model_config": {}}
+    for items in (
+        [{"type": "examples"}],
+        [{"type": "placeholder", "name": "h"}],
+        [{"role": "user", "content": "x"}] * 2,
+    ):
+        with pytest.raises(DomainError, match="one text"):
+            actions.save_draft(draft=draft, revision=1, content={**content, "messages": items}, acting_user=paula)

@@ -338,8 +338,11 @@ def test_the_python_to_copy_fills_what_is_live(
         prompt, paula, messages=[{"role": "user", "content": text}], format=format, variables=[variable]
     )
     actions.deploy(version=version, environment=environments["dev"], actor=paula, replaces=None)
-    made = snippets.snippets(base_url="http://x", name="a", environment="dev", format=format, values={"name": "Ines"})
-    lines = made[1].text.splitlines()
+    subject = snippets.Subject(
+        base_url="http://x", name="a", kind="chat", environment="dev", format=format, values={"name": "Ines"}
+    )
+    made = {snippet.label: snippet.text for snippet in snippets.snippets(subject)}
+    lines = made["Python: the standard library"].splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("values"))
     code = "\n".join([*(line for line in lines if line.startswith(("import", "from"))), *lines[start:]])
     names: dict[str, object] = {"prompt": {"messages": version.messages}}

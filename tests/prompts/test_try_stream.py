@@ -1,7 +1,8 @@
 """The playground's streams: a real process over a socket, real calls to the practice provider, to the last charge."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,8 +14,9 @@ from django.urls import reverse
 from apps.accounts.models import User, Workspace
 from apps.costs.models import Budget, Charge
 from apps.llm.models import Call, Model
-from apps.prompts import actions
+from apps.prompts import actions, streaming
 from apps.prompts.models import Version
+from llmops_site.running import ports
 from tests import factories
 from tests.conftest import ClientOf
 from tests.llm.conftest import priced
@@ -111,6 +113,12 @@ def test_a_refused_key_is_said_in_words(listen: Listen, model: Model) -> None:
     name, data = listen(model=faulty(model, "401")).all()[-1]
     assert (name, "key" in data["text"].lower(), data["trace"]) == ("error", True, data["trace"])
     assert str(settled()[0].pk) in data["trace"]
+
+
+def test_a_provider_that_is_down_is_said_in_words(listen: Listen, workspace: Workspace) -> None:
+    away = factories.make_connection(workspace, f"http://127.0.0.1:{ports.any_free()}/v1", name="Away")
+    name, data = listen(model=str(factories.make_model(away, "nobody").pk)).all()[-1]
+    assert (name, "Away" in data["text"] or "reach" in data["text"]) == ("error", True)
 
 
 def test_what_breaks_in_the_middle_leaves_what_came_and_says_why(listen: Listen, model: Model) -> None:
@@ -214,3 +222,18 @@ def test_the_web_process_refuses_to_stream(client_of: ClientOf, paula: User, ver
     place = {"workspace": version.prompt.workspace.slug, "prompt_id": version.prompt_id}
     answer = client_of(paula).post(reverse("prompt_try_stream", kwargs=place), {"source": "v1", "at": "0"})
     assert answer.status_code == 421
+
+
+def test_a_slow_provider_is_waited_for_with_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.prompts.streaming.HEARTBEAT_SECONDS", 0.02)
+
+    async def slowly() -> AsyncGenerator[streaming.Event, None]:
+        await asyncio.sleep(0.1)
+        yield "delta", {"text": "line\n\nend"}
+
+    async def work() -> list[bytes]:
+        return [piece async for piece in streaming.body(slowly())]
+
+    pieces = asyncio.run(work())
+    assert (pieces[0], len(pieces) > 2) == (b": still waiting\n\n", True)
+    assert pieces[-1] == b'event: delta\ndata: {"text": "line\\n\\nend"}\n\n'

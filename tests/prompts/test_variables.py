@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +76,78 @@ def test_rendering_puts_every_text_exactly_in_its_place(values: dict[str, str]) 
     messages = [{"role": "user", "content": text}]
     made = variables.declared(messages, "mustache", [])
     assert rendering.render(messages, made, "mustache", values)[0]["content"] == "|".join(values.values())
+
+
+HISTORY = {"type": "placeholder", "name": "history"}
+
+
+def test_a_placeholder_is_a_variable_for_messages_and_takes_nothing_else() -> None:
+    made = variables.declared([HISTORY, {"role": "user", "content": "{{a}}"}], "mustache", [])
+    assert [(v["name"], v["type"]) for v in made] == [("a", "string"), ("history", "messages")]
+    for wrong in (
+        "hi",
+        [{"role": "user"}],
+        [{"role": "robot", "content": "x"}],
+        [{"role": "user", "content": "a\x00"}],
+        ["x"],
+    ):
+        with pytest.raises(ContractError, match="history must be a list"):
+            variables.fill(made, {"a": "x", "history": wrong})
+    with pytest.raises(ContractError, match="history is missing"):
+        variables.fill(made, {"a": "x"})
+
+
+def test_a_placeholder_and_a_variable_of_one_name_are_refused() -> None:
+    with pytest.raises(ContractError, match="history is a variable and a placeholder"):
+        variables.declared([HISTORY, {"role": "user", "content": "{{history}}"}], "mustache", [])
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1e999", "[" * 5_000])
+def test_what_is_no_number_is_refused_by_name(written: str) -> None:
+    with pytest.raises(ContractError, match="count"):
+        variables.declared(
+            [{"role": "user", "content": "{{count}}"}],
+            "mustache",
+            [{"name": "count", "type": "number", "default": variables.parse("number", written)}],
+        )
+
+
+def test_a_value_is_found_under_either_spelling_of_its_name() -> None:
+    messages = [{"role": "user", "content": "{{caf\u00e9}}"}]
+    made = variables.declared(messages, "mustache", [{"name": "cafe\u0301", "description": "Where."}])
+    assert made[0]["description"] == "Where."
+    assert rendering.render(messages, made, "mustache", {"cafe\u0301": "here"})[0]["content"] == "here"
+
+
+KINDS = st.sampled_from(["string", "number", "integer", "boolean", "list", "object"])
+ANY = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.tuples(KINDS, st.booleans(), ANY), max_size=4),
+    st.dictionaries(st.sampled_from(["a", "b", "c", "x"]), ANY, max_size=4),
+)
+def test_filling_gives_every_variable_a_value_of_its_type_or_names_what_is_wrong(contract: Any, values: Any) -> None:
+    declared = [
+        {
+            "name": name,
+            "type": kind,
+            "required": required,
+            "default": default if variables._fits(default, kind) else None,
+        }
+        for name, (kind, required, default) in contract.items()
+    ]
+    try:
+        filled = variables.fill(declared, values)
+    except ContractError as error:
+        assert all(name in error.message for name in error.details["problems"])
+        for name in error.details["problems"]:
+            given_to = next((v for v in declared if v["name"] == name), None)
+            assert given_to is None or values.get(name) is None or not variables._fits(values[name], given_to["type"])
+        return
+    assert filled.keys() == {variable["name"] for variable in declared}
+    for variable in declared:
+        value = filled[variable["name"]]
+        assert variables._fits(value, variable["type"]) or (value == "" and not variable["required"])

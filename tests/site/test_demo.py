@@ -23,7 +23,7 @@ from apps.experiments.models import Case, Dataset, Output, Run, Score
 from apps.llm.models import Call, Connection
 from apps.llm.practice_provider import process
 from apps.notices.models import Notification
-from apps.prompts import boards
+from apps.prompts import boards, composition
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews import assignment, results
 from apps.reviews.models import Queue, Rating
@@ -72,15 +72,21 @@ def numbers() -> dict[str, int]:
 # What is there
 
 
-def test_there_are_five_prompts_and_their_versions_differ(desk: Workspace) -> None:
+def test_there_are_six_prompts_and_their_versions_differ(desk: Workspace) -> None:
     versions = dict(Prompt.objects.filter(workspace=desk).annotate(n=Count("versions")).values_list("name", "n"))
     assert versions["support/reply"] == 8
-    assert len(versions) == 5
+    assert len(versions) == 6
     assert min(versions.values()) >= 2
     hashes = Version.objects.filter(prompt__workspace=desk).values("prompt", "content_hash").distinct().count()
     assert hashes == sum(versions.values())
     authors = Version.objects.filter(prompt__name="support/reply").values_list("author__name", flat=True)
     assert set(authors) == {"Paula Figueira", "Olga Petrova"}
+
+
+def test_one_prompt_stands_inside_two_others(desk: Workspace) -> None:
+    shared = Prompt.objects.get(workspace=desk, name="shared/house-rules")
+    parents = composition.parents_of(shared, label="staging")
+    assert [str(parent) for parent in parents] == ["support/classify v4", "support/summarise v3"]
 
 
 def test_the_datasets_are_as_large_as_promised(desk: Workspace) -> None:

@@ -62,6 +62,25 @@ def test_a_migration_that_is_not_applied_is_a_problem() -> None:
     assert only(doctor.check_migrations).sentence == "1 migrations are not applied."
 
 
+def test_streams_may_be_behind_the_proxy(settings: Settings) -> None:
+    settings.STREAM_URL = ""
+    assert "/stream/" in only(doctor.check_stream).sentence
+
+
+def test_a_process_for_streams_that_is_away_is_a_warning_with_what_follows(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.PUBLIC_URL = "http://127.0.0.1:8000"
+        settings.STREAM_URL = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert only(doctor.check_stream).level == Level.OK
+    found = only(doctor.check_stream)
+    assert (found.level, "whole instead of word by word" in found.sentence) == (Level.WARNING, True)
+
+
+def test_streams_on_another_host_would_not_know_who_is_signed_in(settings: Settings) -> None:
+    settings.PUBLIC_URL, settings.STREAM_URL = "https://galley.example", "https://streams.example"
+    assert "another host" in only(doctor.check_stream).sentence
+
+
 @pytest.mark.django_db
 def test_a_clock_that_is_off_is_a_warning() -> None:
     assert only(doctor.check_clock).level == Level.OK

@@ -121,6 +121,36 @@ def test_it_says_one_address_and_answers_there(desk: Desk) -> None:
 
 
 @pytest.mark.slow
+def test_the_process_for_streams_is_up_beside_it_and_pages_may_speak_to_it_alone(desk: Desk) -> None:
+    command = desk.part("llmops_site.asgi").command
+    port = re.search(r"--port (\d+)", command)
+    assert port is not None
+    with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+    with urllib.request.urlopen(f"http://127.0.0.1:{desk.port}/accounts/login/", timeout=10) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert re.search(r"connect-src ([^;]*)", policy)[1] == f"'self' http://127.0.0.1:{port[1]}"  # type: ignore[index]
+
+
+def test_behind_a_proxy_streams_have_the_address_of_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STREAM_URL", "STREAM_PORT", "PRACTICE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PUBLIC_URL", "https://galley.example")
+    up.stream_part(up.Choices("127.0.0.1", ports.any_free(), demo=False, practice=False, var=tmp_path))
+    assert "STREAM_URL" not in os.environ
+
+
+def test_streams_leave_the_practice_models_their_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STREAM_URL", raising=False)
+    port = ports.any_free()
+    choices = up.Choices("127.0.0.1", port, demo=False, practice=True, var=tmp_path)
+    monkeypatch.setenv("PUBLIC_URL", choices.url)
+    monkeypatch.setenv("PRACTICE_URL", f"http://127.0.0.1:{ports.next_free('127.0.0.1', port + 1)}")
+    up.stream_part(choices)
+    assert os.environ.pop("STREAM_URL") not in {os.environ["PRACTICE_URL"], choices.url}
+
+
+@pytest.mark.slow
 def test_it_listens_on_loopback_alone(desk: Desk) -> None:
     tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
     lines = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]

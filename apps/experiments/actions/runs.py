@@ -1,7 +1,7 @@
 """Writing: runs. What is asked for here is done by `runner`."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,10 +9,11 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.models import User
 from apps.core.errors import Conflict, DomainError
-from apps.experiments import asking, attempts, reporting, tasks
+from apps.experiments import asking, attempts, relatives, reporting, tasks
 from apps.experiments.models import Case, Output, Run, RunArm, Suite
 from apps.experiments.signals import run_finished
 from apps.llm.models import Model
+from apps.prompts.composition import Resolved
 from apps.prompts.models import ChangeRequest, Version
 
 MAX_OUTPUTS = 200_000
@@ -22,11 +23,19 @@ BATCH = 2_000
 
 @dataclass(frozen=True)
 class Arm:
-    """What to run: a version, on a model or on the one that the version names."""
+    """What to run: a version, on a model or on the one that the version names.
+
+    `taken_in` says where labels in its text lead instead of where they lead now, as `RunArm.taken_in`.
+    """
 
     version: Version
     role: str = RunArm.Role.CANDIDATE
     model: Model | None = None
+    taken_in: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> tuple[int, int | None, frozenset[tuple[str, int]]]:
+        return self.version.pk, self.model.pk if self.model else None, frozenset(self.taken_in.items())
 
 
 @transaction.atomic
@@ -54,7 +63,8 @@ def start_run(
     total = len(cases) * len(arms) * suite.repeats
     if total > MAX_OUTPUTS:
         raise DomainError(f"This would be {total:,} answers; at most {MAX_OUTPUTS:,} fit into one run.")
-    asking.require_fit(cases, [arm.version for arm in arms], suite.assertions)
+    texts = [asking.composed(arm.version, arm.taken_in) for arm in arms]
+    asking.require_fit(cases, [(arm.version, text) for arm, text in zip(arms, texts, strict=True)], suite.assertions)
     run = Run.objects.create(
         workspace=suite.workspace,
         suite=suite,
@@ -70,7 +80,7 @@ def start_run(
         change_request=change_request,
         started_by=acting_user,
     )
-    run_arms = _create_arms(run, arms)
+    run_arms = _create_arms(run, arms, texts)
     for batch in _batches(_outputs(run, run_arms, cases)):
         Output.objects.bulk_create(batch)
     reporting.report_run(run)
@@ -89,13 +99,13 @@ def _require_arms(suite: Suite, arms: Sequence[Arm]) -> None:
         raise DomainError("A run is measured against one baseline.")
     if any(arm.version.prompt_id != suite.prompt_id for arm in arms):
         raise DomainError(f"The suite {suite.name} belongs to {suite.prompt.name}; choose versions of that prompt.")
-    if len({(arm.version.pk, arm.model.pk if arm.model else None) for arm in arms}) < len(arms):
+    if len({arm.identity for arm in arms}) < len(arms):
         raise DomainError("The same version is chosen twice; choose another, or another model for it.")
     if any(arm.model and arm.model.workspace_id != suite.workspace_id for arm in arms):
         raise DomainError("A model of another workspace cannot be used.")
 
 
-def _create_arms(run: Run, arms: Sequence[Arm]) -> list[RunArm]:
+def _create_arms(run: Run, arms: Sequence[Arm], texts: Sequence[Resolved]) -> list[RunArm]:
     return RunArm.objects.bulk_create(
         RunArm(
             run=run,
@@ -103,8 +113,9 @@ def _create_arms(run: Run, arms: Sequence[Arm]) -> list[RunArm]:
             role=arm.role,
             version=arm.version,
             model=arm.model or asking.model_of(arm.version),
+            taken_in=asking.frozen(text),
         )
-        for position, arm in enumerate(arms)
+        for position, (arm, text) in enumerate(zip(arms, texts, strict=True))
     )
 
 
@@ -178,19 +189,27 @@ def _loaded(run: Run) -> Run:
 def start_change_request_tests(*, change_request: ChangeRequest, acting_user: User) -> list[Run]:
     """Run every suite of the request's prompts: the version asked for against what is live. Reports the check `tests`.
 
+    So do the suites of prompts that take one of them in and are live: with what is asked for inside against as it is.
     A suite that cannot be run is reported with the reason; the others run. Raises Conflict for a request that is closed.
     """
     change_request = reporting.locked(change_request)
     if not change_request.is_waiting:
         raise Conflict(f"This request is already {change_request.get_state_display().lower()}.")
     items = {item.prompt_id: item for item in change_request.items.select_related("version", "base")}
-    runs: list[Run] = []
-    problems: dict[int, str] = {}
+    moved = relatives.moved_by(change_request)
+    wanted: list[tuple[Suite, list[Arm]]] = []
     for suite in reporting.suites_of(change_request):
         item = items[suite.prompt_id]
-        arms = [Arm(item.version)]
+        arms = [Arm(item.version, taken_in=moved)]
         if item.base and attempts.Sides.of(item).live is not None:
             arms.append(Arm(item.base.version, RunArm.Role.BASELINE))
+        wanted.append((suite, arms))
+    for relative in relatives.of(change_request):
+        inside = Arm(relative.version, taken_in=relative.moved)
+        wanted.append((relative.suite, [inside, Arm(relative.version, RunArm.Role.BASELINE)]))
+    runs: list[Run] = []
+    problems: dict[int, str] = {}
+    for suite, arms in wanted:
         try:
             runs.append(start_run(suite=suite, arms=arms, acting_user=acting_user, change_request=change_request))
         except DomainError as error:

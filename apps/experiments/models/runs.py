@@ -124,6 +124,8 @@ class RunArm(models.Model):
     role = models.CharField(max_length=10, choices=Role.choices)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="run_arms")
     model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="run_arms")
+    # Where the labels in its text lead for this run: version ids by `place`. Frozen, so that all answers are of one text.
+    taken_in = models.JSONField(default=dict)
 
     class Meta:
         constraints = [
@@ -133,6 +135,11 @@ class RunArm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.version}"
+
+    @staticmethod
+    def place(prompt_id: int, label: str) -> str:
+        """Return the key of a prompt's label in `taken_in`."""
+        return f"{prompt_id}:{label}"
 
 
 class OutputQuerySet(models.QuerySet["Output"]):

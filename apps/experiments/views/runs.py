@@ -166,7 +166,7 @@ def run_case(request: HttpRequest, run_id: int, case_id: int) -> HttpResponse:
     case = get_object_or_404(Case.objects.filter(outputs__run=run).distinct(), pk=case_id)
     columns = tables.answers(run, case)
     for column in columns:
-        column["messages"] = asking.messages(column["arm"].version, case.inputs)
+        column["messages"] = asking.messages(column["arm"].version, case.inputs, column["arm"].taken_in)
     selection = _selection(request, run)
     if selection.chosen == "slow" and not run.is_active:
         boards.ensure_figures(run)  # they say what counts as slow

@@ -23,6 +23,7 @@ from apps.prompts.actions.environments import (
 )
 from apps.prompts.actions.importing import Report, import_prompts
 from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
+from apps.prompts.actions.labels import move_label, remove_label
 from apps.prompts.actions.library import archive_prompt, restore_version, unarchive_prompt, update_prompt
 from apps.prompts.actions.promoting import (
     cancel_schedule,
@@ -38,7 +39,9 @@ from apps.prompts.actions.prompts import (
     save_draft,
     save_version,
 )
+from apps.prompts.actions.publishing import person_behind, point_at, publish, publish_version, save_key_draft
 from apps.prompts.actions.reviewing import report_check, review_change_request, settle_change_requests
+from apps.prompts.actions.spending import decide_spend, refresh_spend_check
 
 __all__ = [
     "Anchor",
@@ -52,6 +55,7 @@ __all__ = [
     "create_environment",
     "create_environments",
     "create_prompt",
+    "decide_spend",
     "delete_environment",
     "delete_input_set",
     "deploy",
@@ -60,13 +64,20 @@ __all__ = [
     "edit_comment",
     "import_prompts",
     "move_environment",
+    "move_label",
     "open_change_request",
     "open_draft",
+    "person_behind",
+    "point_at",
     "promote_change_request",
     "promote_in_emergency",
     "promote_scheduled",
+    "publish",
+    "publish_version",
     "rebase_change_request",
+    "refresh_spend_check",
     "remove_from_change_request",
+    "remove_label",
     "rename_environment",
     "rename_input_set",
     "replace_version",
@@ -78,6 +89,7 @@ __all__ = [
     "roll_back",
     "save_draft",
     "save_input_set",
+    "save_key_draft",
     "save_version",
     "schedule_promotion",
     "settle_change_requests",

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from apps.accounts import audit
-from apps.accounts.models import Membership, User, Workspace
+from apps.accounts.models import ApiKey, Membership, User, Workspace
 from apps.accounts.rights import Right
 from apps.core import text
 from apps.core.errors import DomainError, NotAllowed
@@ -19,7 +19,7 @@ MOST_PROMPTS = 50
 
 
 @transaction.atomic
-def open_change_request(
+def open_change_request(  # noqa: PLR0913  what a request is made of
     *,
     version: Version,
     environment: Environment,
@@ -28,13 +28,14 @@ def open_change_request(
     reviewers: Iterable[User] = (),
     replaces: ChangeRequest | None = None,
     acting_user: User,
+    acting_key: ApiKey | None = None,
 ) -> ChangeRequest:
-    """Ask for a version to go live, against what is live there now.
+    """Ask for a version to go live, against what is live there now; with a key, for the person who answers for it.
 
     Raises DomainError when it already is, when nothing is said, or when the same wish is waiting.
     """
     place = steps.take(environment, [version.prompt_id])
-    request = _start(place, [version], title, why, acting_user)
+    request = _start(place, [version], title, why, acting_user, acting_key)
     _ask(request, reviewers)
     return _open(request, replaces, acting_user)
 
@@ -77,13 +78,21 @@ def submit_change_request(
     return _open(request, replaces, acting_user)
 
 
-def _start(place: Environment, versions: Sequence[Version], title: str, why: str, acting_user: User) -> ChangeRequest:
+def _start(
+    place: Environment,
+    versions: Sequence[Version],
+    title: str,
+    why: str,
+    acting_user: User,
+    acting_key: ApiKey | None = None,
+) -> ChangeRequest:
     request = ChangeRequest.objects.create(
         workspace=place.workspace,
         number=_next_number(place.workspace),
         environment=place,
         state=State.DRAFT,
         author=acting_user,
+        author_key=acting_key,
         **_words(title, why),
     )
     for version in versions:
@@ -152,7 +161,8 @@ def _open(request: ChangeRequest, replaces: ChangeRequest | None, acting_user: U
     if request.environment.approvals_needed:
         steps.tell_reviewers(request)
     after = {"environment": request.environment.name, "versions": _named(request), **_identity(request)}
-    audit.record(workspace=request.workspace, actor=acting_user, verb="proposed", target=request, after=after)
+    actor = request.author_key or acting_user
+    audit.record(workspace=request.workspace, actor=actor, verb="proposed", target=request, after=after)
     return request
 
 

@@ -6,16 +6,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.accounts import audit
-from apps.accounts.models import User, Workspace
+from apps.accounts.models import ApiKey, User, Workspace
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import composition, contents
+from apps.prompts import composition, contents, starters
 from apps.prompts.models import Draft, Prompt, Version
-
-FIRST_MESSAGES = [
-    {"role": "system", "content": "You are …\n\nAnswer in …"},
-    {"role": "user", "content": "{{input}}"},
-]
 
 
 class NothingChanged(DomainError):
@@ -25,22 +20,51 @@ class NothingChanged(DomainError):
 
 
 @transaction.atomic
-def create_prompt(
+def create_prompt(  # noqa: PLR0913  a prompt's own fields
     *,
     workspace: Workspace,
     name: str,
     kind: str = Prompt.Kind.CHAT,
     description: str = "",
     tags: list[str] | None = None,
-    acting_user: User,
+    starter: str = "",
+    acting_user: User | None,
+    acting_key: ApiKey | None = None,
 ) -> Prompt:
-    """Create an empty prompt owned by its author. Raises DomainError for a name that is bad or taken."""
+    """Create a prompt owned by its author, or by who made the key: empty, or with the draft of a starter.
+
+    A starter says the prompt's kind. Raises DomainError for a name that is bad or taken, and for a starter that there
+    is not.
+    """
+    pattern = starters.find(starter)
+    if starter and pattern is None:
+        raise DomainError(f"There is no starter called {starter[:40]}.")
+    kind = pattern.kind if pattern else kind
+    prompt = new_prompt(
+        workspace=workspace, name=name, kind=kind, description=description, tags=tags, owner=acting_user
+    )
+    if pattern:
+        Draft.objects.create(prompt=prompt, author=acting_user, **pattern.content())
+    audit.record(workspace=workspace, actor=acting_key or acting_user, verb="created", target=prompt)
+    return prompt
+
+
+def new_prompt(
+    *,
+    workspace: Workspace,
+    name: str,
+    kind: str,
+    description: str = "",
+    tags: list[str] | None,
+    owner: User | None,
+) -> Prompt:
+    """Insert a prompt, without its audit event. Raises DomainError for a name that is bad or taken."""
     prompt = Prompt(
         workspace=workspace,
         name=contents.clean_name(name),
         kind=kind,
         description=contents.clean_description(description),
-        owner=acting_user,
+        owner=owner,
         tags=contents.clean_tags(tags or []),
     )
     try:
@@ -48,7 +72,6 @@ def create_prompt(
             prompt.save(force_insert=True)
     except IntegrityError:
         raise DomainError(f"There is already a prompt called {prompt.name}.") from None
-    audit.record(workspace=workspace, actor=acting_user, verb="created", target=prompt)
     return prompt
 
 
@@ -66,7 +89,8 @@ def open_draft(*, prompt: Prompt, acting_user: User, start_from: Version | None 
 
 
 def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
-    return FIRST_MESSAGES if prompt.kind == Prompt.Kind.CHAT else FIRST_MESSAGES[1:]
+    pattern = starters.BLANK if prompt.kind == Prompt.Kind.CHAT else starters.TEXT
+    return pattern.messages
 
 
 @transaction.atomic
@@ -85,7 +109,10 @@ def save_draft(*, draft: Draft, revision: int, content: dict[str, Any], acting_u
         messages=messages,
         format=content["format"],
         variables=text.clean_tree(content["variables"], field="A variable"),
-        model_config=contents.clean_model_config(content["model_config"]),
+        # What a program keeps beside the model comes through an edit on a page, which does not know of it.
+        model_config=contents.clean_model_config(
+            {"config": draft.model_config.get("config"), **content["model_config"]}
+        ),
         examples=contents.clean_examples(content.get("examples", draft.examples)),
         tools=contents.clean_tools(content.get("tools", draft.tools)),
         output_schema=schema,
@@ -111,11 +138,29 @@ def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
     Raises NothingChanged when it equals the newest version; TemplateError, ContractError or DomainError when it
     could not be filled.
     """
-    message = text.clean(message, field="The message", max_bytes=2_000).strip()[:500]
-    if not message:
+    if not message.strip():
         raise DomainError("Say in a few words what changed.")
+    version = _numbered(draft, message, author=acting_user, key=None)
+    Draft.objects.filter(pk=draft.pk, author=acting_user).delete()
+    after = {"number": version.number, "content_hash": version.content_hash}
+    workspace = version.prompt.workspace
+    audit.record(workspace=workspace, actor=acting_user, verb="saved version", target=version, after=after)
+    return version
+
+
+def number_version(*, prompt: Prompt, content: dict[str, Any], message: str, key: ApiKey) -> Version:
+    """Insert what a key sends as the next version, without its audit event. Raises as `save_version` does."""
+    draft = Draft(prompt=prompt, author_key=key, **content)
+    contents.check_format(draft.format)
+    draft.variables = text.clean_tree(draft.variables, field="A variable")
+    return _numbered(draft, message, author=key.created_by, key=key)
+
+
+def _numbered(draft: Draft, message: str, *, author: User | None, key: ApiKey | None) -> Version:
+    message = text.clean(message, field="The message", max_bytes=2_000).strip()[:500]
     # The prompt's row is the counter's lock: two versions saved at once get different numbers.
-    prompt = Prompt.objects.select_for_update(no_key=True).get(pk=draft.pk and draft.prompt_id)
+    locked = Prompt.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace")
+    prompt = locked.get(pk=draft.prompt_id)
     if composition.has_references(draft):
         composition.lock(prompt.workspace_id)
     content = contents.finished(draft)
@@ -128,12 +173,10 @@ def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
         number=newest.number + 1 if newest else 1,
         content_hash=identity,
         message=message,
-        author=acting_user,
+        author=author,
+        author_key=key,
         **content,
     )
     version.save(force_insert=True)
     composition.record(version)
-    Draft.objects.filter(pk=draft.pk, author=acting_user).delete()
-    after = {"number": version.number, "content_hash": identity}
-    audit.record(workspace=prompt.workspace, actor=acting_user, verb="saved version", target=version, after=after)
     return version

@@ -1,8 +1,6 @@
 """Prompt delivery: any program fetches what is live, and pays nothing when it has not changed."""
 
-import hashlib
-import json
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -15,12 +13,12 @@ from apps.accounts.api_access import MayFetch, key_of
 from apps.accounts.rights import Scope
 from apps.core.errors import DomainError
 from apps.prompts import delivery, rendering, running, serving
+from apps.prompts.api.answers import answer, fetch
+from apps.prompts.api.naming import MayDraft, Named
 from apps.prompts.api.questions import asked_of
+from apps.prompts.api.writing import NewPrompt, create_prompt
 from apps.prompts.running import Fetched
 
-CACHE_CONTROL = "private, no-cache"
-# Where an answer says in the request's environment what it held: who sends it again counts it again.
-FETCHED = "galley.fetched"
 PLACE = [
     OpenApiParameter("environment", str, description="Which environment; production when nothing is named."),
     OpenApiParameter("version", int, description="A version's number, instead of an environment."),
@@ -38,20 +36,21 @@ class PromptFetch(APIView):
     SHA-256 of "salt:key" modulo the sum of the weights, counted through them in order, is what `?key=` chooses.
     """
 
-    permission_classes: ClassVar[list[Any]] = [MayFetch]
+    permission_classes = [MayFetch]
     access = Scope.PROMPTS_READ
 
     @extend_schema(parameters=[*PLACE, RESOLVE, TAG], responses={200: OpenApiTypes.OBJECT, 304: None})
     def get(self, request: Request, name: str) -> HttpResponse:
-        served = serving.one(key_of(request).workspace_id, name, asked_of(request))
-        return answer(request, served.body, Fetched((served.line,)))
+        return fetch(request, name)
 
 
 class PromptBulk(APIView):
-    """All prompts that are live in an environment, in one answer."""
+    """All prompts that are live in an environment, in one answer; and where new ones are made."""
 
-    permission_classes: ClassVar[list[Any]] = [MayFetch]
     access = Scope.PROMPTS_READ
+
+    def get_permissions(self) -> list[Any]:
+        return [MayDraft()] if self.request.method == "POST" else [MayFetch()]
 
     @extend_schema(parameters=[PLACE[0], PLACE[3], RESOLVE, TAG], responses={200: OpenApiTypes.OBJECT, 304: None})
     def get(self, request: Request) -> HttpResponse:
@@ -62,17 +61,15 @@ class PromptBulk(APIView):
         body = {"environment": asked.environment, "prompts": [one.body for one in served], "broken": broken}
         return answer(request, body, delivery.fetched(served))
 
+    @extend_schema(request=NewPrompt, responses={201: OpenApiTypes.OBJECT})
+    def post(self, request: Request) -> Response:
+        return create_prompt(request)
 
-class PromptRender(APIView):
+
+class PromptRender(Named):
     """The messages with `values` filled in; every variable that is missing, unknown or ill-typed is named."""
 
-    permission_classes: ClassVar[list[Any]] = [MayFetch]
-    access = Scope.PROMPTS_READ
-
-    @extend_schema(exclude=True)
-    def get(self, request: Request, name: str) -> HttpResponse:
-        """A prompt's last name may be render as well."""
-        return PromptFetch().get(request, f"{name}/render")
+    word = "render"
 
     @extend_schema(parameters=PLACE, request=OpenApiTypes.OBJECT, responses={200: OpenApiTypes.OBJECT})
     def post(self, request: Request, name: str) -> Response:
@@ -85,20 +82,3 @@ class PromptRender(APIView):
         running.note(key_of(request).pk, Fetched((served.line,)))
         left_out = {"messages", "text", "variables", "format", "arms", "salt", "resolved"}
         return Response({**{k: v for k, v in body.items() if k not in left_out}, "messages": messages})
-
-
-def answer(request: Request, body: dict[str, Any], fetched: Fetched) -> HttpResponse:
-    """Answer 304 to a caller who has it. The body is written here: a renderer would only be negotiated about."""
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    request.META[FETCHED] = fetched
-    running.note(key_of(request).pk, fetched)
-    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
-    if etag in tags_in(request.headers.get("If-None-Match", "")):
-        return HttpResponse(status=304, headers=headers)
-    return HttpResponse(content, content_type="application/json", headers=headers)
-
-
-def tags_in(header: str) -> set[str]:
-    """Return the ETags the caller has; a weak mark from a proxy does not matter for a body that never varies."""
-    return {tag.strip().removeprefix("W/") for tag in header.split(",")}

@@ -15,7 +15,7 @@ from apps.accounts.api_access import is_due_for_touch
 from apps.core.errors import Unavailable
 from apps.core.problems import CONTENT_TYPE, body_of
 from apps.prompts import running
-from apps.prompts.api.fetching import FETCHED, tags_in
+from apps.prompts.api.answers import FETCHED, tags_in
 from apps.prompts.ready import Answer, Answers, DatabaseAway, Doorkeeper
 
 Environ = dict[str, Any]

@@ -120,7 +120,7 @@ def _context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
         "types": variables.TYPES,
         "roles": ("system", "user", "assistant"),
         "message": "",
-        "others": draft.prompt.drafts.exclude(pk=draft.pk).select_related("author"),
+        "others": draft.prompt.drafts.exclude(pk=draft.pk).select_related("author", "author_key"),
         "live": boards.live_of(draft.prompt),
     }
 

@@ -14,7 +14,7 @@ from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import actions, boards, snippets, timelines, variables
+from apps.prompts import actions, boards, items, snippets, timelines, variables
 from apps.prompts.forms import PromptForm
 from apps.prompts.models import Deployment, Prompt, Version
 
@@ -31,7 +31,11 @@ def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
     if may_edit:
         tabs.insert(1, ("draft", "Draft", "draft_edit"))
         tabs.append(("try", "Try", "prompt_try"))
-    tabs += [("deployments", "Deployments", "deployment_list"), ("use", "Use it", "prompt_use")]
+    tabs += [
+        ("deployments", "Deployments", "deployment_list"),
+        ("running", "Running", "prompt_running"),
+        ("use", "Use it", "prompt_use"),
+    ]
     if may_edit:
         tabs.append(("settings", "Settings", "prompt_settings"))
     place = {"workspace": request.workspace.slug, "prompt_id": prompt.pk}
@@ -104,12 +108,18 @@ def prompt_use(request: HttpRequest, prompt_id: int) -> HttpResponse:
             {"label": place.name, "url": f"?environment={place.name}", "active": place.name == chosen}
             for place in environments
         ],
-        "snippets": snippets.snippets(
-            base_url=settings.PUBLIC_URL,
-            name=prompt.name,
-            environment=chosen,
-            format=version.format if version else "mustache",
-            values=variables.example_values(version.variables) if version else {},
-        ),
+        "snippets": snippets.snippets(_subject(prompt, chosen, version)),
     }
     return page(request, "prompts/prompt_use.html", context)
+
+
+def _subject(prompt: Prompt, environment: str, version: Version | None) -> snippets.Subject:
+    return snippets.Subject(
+        base_url=settings.PUBLIC_URL,
+        name=prompt.name,
+        kind=prompt.kind,
+        environment=environment,
+        format=version.format if version else "mustache",
+        values=variables.example_values(version.variables) if version else {},
+        placeholders=tuple(items.placeholders(version.messages)) if version else (),
+    )

@@ -1,4 +1,4 @@
-"""The five prompts of Papermoon and every version they went through."""
+"""The prompts of Papermoon, one of them inside two others, and every version they went through."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,6 +141,33 @@ REPLY = PromptText(
     ],
 )
 
+SHARED = PromptText(
+    "shared/house-rules",
+    "What holds for every answer, whoever writes it. Other prompts take it in.",
+    ["shared"],
+    [],
+    [
+        Wording(
+            "olga",
+            "One place for what we repeated everywhere",
+            [{"role": "user", "content": "Use only facts from the message.\nNever guess, and never promise a refund."}],
+        ),
+        Wording(
+            "paula",
+            "Say what is missing instead of leaving it out",
+            [
+                {
+                    "role": "user",
+                    "content": "Use only facts from the message.\nWhen something is missing, say what.\n"
+                    "Never guess, and never promise a refund.",
+                }
+            ],
+        ),
+    ],
+    kind="text",
+)
+_HOUSE_RULES = f"@@@langfusePrompt:name={SHARED.name}|label=staging@@@"
+
 _SUMMARY = "You help the evening shift of a shop's support desk."
 SUMMARISE = PromptText(
     "support/summarise",
@@ -155,6 +182,14 @@ SUMMARISE = PromptText(
             _chat(
                 f"{_SUMMARY} Summarise the message in two sentences.\nMention the order number.\n"
                 "Use only facts from the message.",
+                _TICKET,
+            ),
+        ),
+        Wording(
+            "olga",
+            "Take the house rules from one place",
+            _chat(
+                f"{_SUMMARY} Summarise the message in two sentences.\nMention the order number.\n{_HOUSE_RULES}",
                 _TICKET,
             ),
         ),
@@ -188,6 +223,12 @@ CLASSIFY = PromptText(
             "olga",
             "The same on the large model: fewer tickets in the wrong queue",
             _chat(f"Classify the message. Answer with the label only.\n\n{_DEFINED}", _TICKET),
+            model=LARGE,
+        ),
+        Wording(
+            "paula",
+            "Take the house rules from one place",
+            _chat(f"Classify the message. Answer with the label only.\n{_HOUSE_RULES}\n\n{_DEFINED}", _TICKET),
             model=LARGE,
         ),
     ],

@@ -1,0 +1,22 @@
+"""Who takes a prompt in: a page of its own, and a panel on the prompt's page and on its change requests."""
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_GET
+
+from apps.accounts.access import requires
+from apps.accounts.rights import Right
+from apps.core.htmx import HttpRequest, page
+from apps.prompts import blast
+from apps.prompts.views.prompts import find
+
+
+@require_GET
+@requires(Right.VIEW)
+def prompt_blast(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Show the blast radius; with `environment` of a move there. The panel is empty when nobody takes the prompt in."""
+    prompt = find(request, prompt_id)
+    name = request.GET.get("environment")
+    environment = get_object_or_404(request.workspace.environments, name=name) if name else None
+    context = {"prompt": prompt, "radius": blast.of(prompt, environment)}
+    return page(request, "prompts/prompt_blast.html", context, fragment="panel")
