@@ -14,7 +14,7 @@ from apps.prompts.actions import steps
 from apps.prompts.actions.deployments import deploy
 from apps.prompts.actions.gate import NeedsChangeRequest, require_promotion
 from apps.prompts.actions.labels import clean_label, move_label
-from apps.prompts.actions.prompts import NothingChanged, clean_tags, new_prompt, number_version
+from apps.prompts.actions.prompts import NothingChanged, new_prompt, number_version
 from apps.prompts.links import proposal_url
 from apps.prompts.models import Deployment, Draft, Environment, Prompt, Version
 
@@ -90,7 +90,7 @@ def publish(  # noqa: PLR0913  one call of a program that says all at once
     version, fresh = _version(prompt, content, message, acting_key)
     # What can collide comes first, the audit chain's lock last.
     if tags is not None and not created:
-        Prompt.objects.filter(pk=prompt.pk).update(tags=clean_tags(tags))
+        Prompt.objects.filter(pk=prompt.pk).update(tags=contents.clean_tags(tags))
     _deploy_to(list(places.values()), version, message, acting_key)
     for one in names:
         move_label(version=version, name=one, actor=acting_key)
