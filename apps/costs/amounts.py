@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Protocol, TypeVar
 
 from apps.core.errors import DomainError
 from apps.costs.models import Meter, Tier
 
-PLACES = Decimal("1E-12")
+PLACES, ZERO = Decimal("1E-12"), Decimal(0)
+EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+ORDER = tuple(Meter)
+INPUTS = frozenset(meter for meter in Meter if meter.is_input)
 
 
 class UsageError(DomainError):
@@ -89,6 +92,7 @@ TIERS = {
 ANYWHERE = frozenset({"", "global", "not_available"})
 LIST = Terms()
 TIER_UNKNOWN = "The provider named a service tier that has no price of its own; the standard price was taken."
+IMAGES_AS_TEXT = "The list has no price for images that are read; the price of text was taken."
 REGION_UNKNOWN = "The provider named a region that has no price of its own; the price for any region was taken."
 
 
@@ -97,25 +101,43 @@ def cost_of(meters: Mapping[Meter, int], prices: Iterable[PriceRow], terms: Term
 
     A meter of zero needs no price. Raises UsageError for a negative meter.
     """
-    used = {Meter(meter): count for meter, count in meters.items() if count}
+    used = used_of(meters)
+    return cost_by(used, rows_for(used, prices, terms), terms)
+
+
+def used_of(meters: Mapping[Meter, int]) -> dict[Meter, int]:
+    """Return the meters that count something, in their order. Raises UsageError for a negative one."""
+    used = {meter: meters[meter] for meter in ORDER if meters.get(meter)}
     negative = next((meter for meter, count in used.items() if count < 0), None)
     if negative:
         raise UsageError(f"The provider reports {used[negative]} {negative.label}.", meter=negative.value)
-    rows = rows_for(used, prices, terms)
+    return used
+
+
+def cost_by(used: Mapping[Meter, int], rows: Mapping[Meter, PriceRow], terms: Terms) -> Priced:
+    """Price meters, in their order, each with its row; unpriced when one has none."""
     if any(meter not in rows for meter in used):
         return Priced(None, ())
-    ordered = [meter for meter in Meter if meter in used]
-    cost = sum((amount_of(used[meter], rows[meter].unit_price) for meter in ordered), Decimal(0))
-    return Priced(cost, tuple(rows[meter].id for meter in ordered), _doubt([rows[meter] for meter in ordered], terms))
+    cost = sum((amount_of(count, rows[meter].unit_price) for meter, count in used.items()), ZERO)
+    doubt = _doubt([rows[meter] for meter in used], terms)
+    if not doubt and Meter.IMAGE_INPUT in used and rows[Meter.IMAGE_INPUT].meter != Meter.IMAGE_INPUT:
+        doubt = IMAGES_AS_TEXT
+    return Priced(cost, tuple(dict.fromkeys([rows[meter].id for meter in used])), doubt)
+
+
+def input_tokens_of(meters: Mapping[Meter, int]) -> int:
+    """Return how long the input was, which steps of a price ask for."""
+    return sum([count for meter, count in meters.items() if meter in INPUTS])
 
 
 def rows_for(meters: Mapping[Meter, int], prices: Iterable[Row], terms: Terms = LIST) -> dict[Meter, Row]:
     """Return the row of each meter that fits best.
 
     First comes the tier, then the connection's own price, then the region; among those, of a long request, the highest
-    step that it has passed, for all of its tokens. What has no price of its own at these terms takes the plainer one.
+    step that it has passed, for all of its tokens. What has no price of its own at these terms takes the plainer one,
+    and images that are read, where nobody prices them, that of text.
     """
-    input_tokens = sum(count for meter, count in meters.items() if meter.is_input)
+    input_tokens = input_tokens_of(meters)
     tiers, regions = {Tier.STANDARD, terms.wanted_tier}, {"", terms.wanted_region}
     fitting = [
         row
@@ -125,7 +147,10 @@ def rows_for(meters: Mapping[Meter, int], prices: Iterable[Row], terms: Terms = 
         and row.region in regions
         and row.connection_id in (None, terms.connection_id)
     ]
-    return {Meter(row.meter): row for row in sorted(fitting, key=_fitness)}
+    found = {Meter(row.meter): row for row in sorted(fitting, key=_fitness)}
+    if Meter.IMAGE_INPUT not in found and Meter.INPUT in found:
+        found[Meter.IMAGE_INPUT] = found[Meter.INPUT]
+    return found
 
 
 def _fitness(row: PriceRow) -> tuple[bool, bool, bool, int]:
@@ -146,8 +171,7 @@ def _doubt(rows: Sequence[PriceRow], terms: Terms) -> str:
 
 def amount_of(count: int, unit_price: Decimal) -> Decimal:
     """Return the count times the price, rounded half-even once at 12 places."""
-    with localcontext(prec=60):
-        return (count * unit_price).quantize(PLACES, rounding=ROUND_HALF_EVEN)
+    return EXACT.quantize(EXACT.multiply(count, unit_price), PLACES)
 
 
 def in_force(prices: Iterable[Row], at: datetime) -> Sequence[Row]:
@@ -155,7 +179,7 @@ def in_force(prices: Iterable[Row], at: datetime) -> Sequence[Row]:
     return [row for row in prices if row.valid_from <= at and (row.valid_to is None or at < row.valid_to)]
 
 
-def split_inclusive(
+def split_inclusive(  # noqa: PLR0913  a provider counts this many parts
     *,
     prompt: int,
     output: int,
@@ -164,22 +188,34 @@ def split_inclusive(
     cache_write_1h: int = 0,
     audio_input: int = 0,
     audio_output: int = 0,
+    audio_cached: int = 0,
+    image_input: int = 0,
+    image_output: int = 0,
+    image_cached: int = 0,
 ) -> dict[Meter, int]:
-    """Return disjoint meters from counts that include their parts (OpenAI's way: cache and audio are inside).
+    """Return disjoint meters from counts that include their parts (OpenAI's way: cache, audio and images are inside).
 
-    Raises UsageError when the parts are more than the whole, or below zero.
+    What was cached of audio is inside both of `cached` and of `audio_input`, and so with images. Raises UsageError
+    when the parts are more than the whole, or below zero.
     """
-    fresh = prompt - cached - cache_write - cache_write_1h - audio_input
-    text = output - audio_output
+    heard, seen = audio_input - audio_cached, image_input - image_cached
+    fresh = prompt - cached - cache_write - cache_write_1h - heard - seen
+    text = output - audio_output - image_output
     meters = {
         Meter.INPUT: fresh,
-        Meter.CACHE_READ: cached,
+        Meter.CACHE_READ: cached - audio_cached,
         Meter.CACHE_WRITE: cache_write,
         Meter.CACHE_WRITE_1H: cache_write_1h,
         Meter.OUTPUT: text,
     }
-    if audio_input or audio_output:
-        meters |= {Meter.AUDIO_INPUT: audio_input, Meter.AUDIO_OUTPUT: audio_output}
+    rare = {
+        Meter.AUDIO_INPUT: heard,
+        Meter.AUDIO_OUTPUT: audio_output,
+        Meter.AUDIO_CACHE_READ: audio_cached,
+        Meter.IMAGE_INPUT: seen,
+        Meter.IMAGE_OUTPUT: image_output,
+    }
+    meters |= {meter: count for meter, count in rare.items() if count}
     if fresh < 0:
         raise UsageError(f"Of {prompt} prompt tokens the provider says {prompt - fresh} are of one kind or another.")
     if min(prompt, output, *meters.values()) < 0:

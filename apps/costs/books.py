@@ -84,5 +84,6 @@ def gone() -> Sequence[LetGo]:
 
 
 def held_by_budgets(workspace: Workspace) -> Sequence[Budget]:
-    """Return the budgets that need charges to be recounted, since only these know customers."""
-    return list(Budget.objects.live().filter(workspace=workspace, customer__isnull=False).order_by("counted_from"))
+    """Return the budgets that need the charges of their running period, since no sum knows all that they ask for."""
+    rows = Budget.objects.live().filter(workspace=workspace, customer__isnull=False).order_by("counted_from", "pk")
+    return [budget for budget in rows if budget.needs_charges]

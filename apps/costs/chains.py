@@ -8,7 +8,7 @@ from uuid import UUID
 from apps.costs import pricing
 from apps.costs.amounts import amount_of
 from apps.costs.ledger_corrections import Standing, standings
-from apps.costs.models import Charge, Price
+from apps.costs.models import Charge, Meter, Price
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ def amounts(charge: Charge) -> list[Amount]:
         there = pricing.rows_of(charge)
         return [_amount(str(meter.label), count, there.get(meter)) for meter, count in charge.meters.items()]
     rows = Price.objects.filter(workspace_id=charge.workspace_id, pk__in=charge.price_ids)
-    prices = {price.meter: price for price in rows}
+    prices = {Meter(price.meter): price for price in rows}
+    if Meter.INPUT in prices:
+        prices.setdefault(Meter.IMAGE_INPUT, prices[Meter.INPUT])
     return [_amount(str(meter.label), count, prices.get(meter)) for meter, count in charge.meters.items()]
 
 

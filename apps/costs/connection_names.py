@@ -24,7 +24,7 @@ def names(workspace_id: int) -> dict[int, str]:
 def choices(workspace: Workspace) -> dict[int, str]:
     """Return the connections that a price could be for: those known by name, and those that prices or calls name."""
     recent = Charge.objects.filter(workspace_id=workspace.pk).newest_first().values("connection_id")[:RECENT]
-    priced = workspace.prices.exclude(connection_id=None).values("connection_id").distinct()
+    priced = workspace.prices.standing().exclude(connection_id=None).values("connection_id").distinct()
     seen = {row["connection_id"] for rows in (recent, priced) for row in rows if row["connection_id"] is not None}
     known = names(workspace.pk)
     return known | {pk: f"Connection {pk}" for pk in sorted(seen - known.keys())}

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
+from apps.costs.models import Meter
+
 # What arrives, one array for each column, and the type of its elements.
 COLUMNS = {
     "id": "uuid",
@@ -49,6 +51,15 @@ COLUMNS = {
     "reservation_id": "uuid",
 }
 
+
+def _rare(*meters: Meter) -> str:
+    """Return what a row adds of meters that have no column of their own."""
+    return "".join(f" + coalesce((c.other_meters->>'{meter.value}')::bigint, 0)" for meter in meters)
+
+
+RARE_AUDIO = _rare(Meter.AUDIO_CACHE_READ)
+IMAGES = _rare(Meter.IMAGE_INPUT, Meter.IMAGE_OUTPUT)
+RARE_TOOLS = _rare(Meter.FILE_SEARCH, Meter.CODE_SESSION)
 # What the rollups sum, made of charges `c`. A correction counts as many calls as it says: -1, 0 or 1.
 BRIEF = {
     "calls": "coalesce(sum(c.calls), 0)",
@@ -65,13 +76,14 @@ SPLIT = {
     "cache_read_tokens": "coalesce(sum(c.cache_read_tokens), 0)",
     "cache_write_tokens": "coalesce(sum(c.cache_write_tokens + c.cache_write_1h_tokens), 0)",
     "output_tokens": "coalesce(sum(c.output_tokens), 0)",
-    "audio_tokens": "coalesce(sum(c.audio_input_tokens + c.audio_output_tokens), 0)",
-    "tool_uses": "coalesce(sum(c.web_searches), 0)",
+    "audio_tokens": f"coalesce(sum(c.audio_input_tokens + c.audio_output_tokens{RARE_AUDIO}), 0)",
+    "image_tokens": f"coalesce(sum(0{IMAGES}), 0)",
+    "tool_uses": f"coalesce(sum(c.web_searches{RARE_TOOLS}), 0)",
     "latency_ms": "coalesce(sum(c.latency_ms * c.calls), 0)",
 }
 TOKENS = {
     "tokens": "coalesce(sum(c.input_tokens + c.cache_read_tokens + c.cache_write_tokens + c.cache_write_1h_tokens "
-    "+ c.output_tokens + c.audio_input_tokens + c.audio_output_tokens), 0)",
+    f"+ c.output_tokens + c.audio_input_tokens + c.audio_output_tokens{RARE_AUDIO}{IMAGES}), 0)",
 }
 SUMS = {**BRIEF, **SPLIT}
 SHORT = {**BRIEF, **TOKENS}
@@ -79,7 +91,8 @@ SHORT = {**BRIEF, **TOKENS}
 SUMS_OF_SUMS = {name: f"sum(c.{name})" for name in SUMS}
 SHORT_OF_SUMS = {
     **{name: f"sum(c.{name})" for name in BRIEF},
-    "tokens": "sum(c.input_tokens + c.cache_read_tokens + c.cache_write_tokens + c.output_tokens + c.audio_tokens)",
+    "tokens": "sum(c.input_tokens + c.cache_read_tokens + c.cache_write_tokens + c.output_tokens + c.audio_tokens "
+    "+ c.image_tokens)",
 }
 
 # A workspace that is gone still has books: its days are then UTC's.
@@ -170,23 +183,26 @@ def _mask(axis: str) -> int:
     return int("".join(bits), 2)
 
 
-def select_charge_axes(source: str) -> str:
-    """Return the SELECT that sums charges by customer and by user."""
-    days = f"SELECT c.*, {LOCAL}::date AS day FROM {source} c {WITH_ZONE}"  # noqa: S608
-    keys = {
-        axis: {"workspace_id": "c.workspace_id", "axis": f"'{axis}'", "day": "c.day", "parent": "''", "value": value}
-        for axis, value in CHARGE_AXES.items()
-    }
-    parts = []
-    for key in keys.values():
-        columns = ", ".join(f"{value} AS {name}" for name, value in {**key, **SHORT}.items())
-        parts.append(f"SELECT {columns} FROM ({days}) c GROUP BY 1, 3, 5")  # noqa: S608
-    return " UNION ALL ".join(parts)
+def select_charge_axes(source: str, *, day: str = "") -> str:
+    """Return the SELECT that sums charges by customer and by user: first by both, then by each.
+
+    With a `day` (an expression), all of them are of that day.
+    """
+    of_pair = {f"of_{axis}": value for axis, value in CHARGE_AXES.items()}
+    pair = {"workspace_id": "c.workspace_id", "day": day or f"{LOCAL}::date", **of_pair}
+    pairs = select_sums(pair, source, SHORT)
+    sums = ", ".join(f"sum(p.{name}) AS {name}" for name in SHORT)
+    parts = [
+        f"SELECT p.workspace_id, '{axis}' AS axis, p.day, '' AS parent, p.of_{axis} AS value, {sums} "  # noqa: S608
+        f"FROM pairs p GROUP BY p.workspace_id, p.day, p.of_{axis}"
+        for axis in CHARGE_AXES
+    ]
+    return f"WITH pairs AS MATERIALIZED ({pairs}) {' UNION ALL '.join(parts)}"
 
 
 def select_axes(charges: str, days: str) -> str:
     """Return the SELECT of every axis."""
-    return f"{select_day_axes(days)} UNION ALL {select_charge_axes(charges)}"
+    return f"{select_day_axes(days)} UNION ALL ({select_charge_axes(charges)})"
 
 
 def add_sums(table: str, key: Collection[str], sums: Collection[str], selected: str) -> str:

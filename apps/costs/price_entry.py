@@ -46,9 +46,14 @@ def enter(workspace: Workspace, prices: Sequence[Price]) -> list[Price | None]:
     ):
         Price.objects.filter(pk__in=[before.pk for _, before in group if before]).update(valid_to=start)
     Price.objects.bulk_create(prices)
+    forget()
+    return ended
+
+
+def forget() -> None:
+    """Drop what this process remembers of prices, now and again when the change is there for all."""
     pricing.forget()
     transaction.on_commit(pricing.forget)
-    return ended
 
 
 def key_of(row: Any) -> Key:
@@ -59,7 +64,7 @@ def key_of(row: Any) -> Key:
 def _standing(workspace: Workspace, prices: Iterable[Price]) -> dict[Key, list[Price]]:
     found: dict[Key, list[Price]] = {}
     models = {price.model for price in prices}
-    for row in Price.objects.filter(workspace=workspace, model__in=models).order_by("valid_from"):
+    for row in Price.objects.standing().filter(workspace=workspace, model__in=models).order_by("valid_from"):
         found.setdefault(key_of(row), []).append(row)
     return found
 
@@ -81,7 +86,7 @@ def _moved(price: Price, covering: Price) -> str:
         f"{price.model} already has a price for {covering.get_meter_display()} from {_day(covering.valid_from, zone)}"
     )
     if covering.valid_to is None:
-        return f"{known}. A new price must begin later."
+        return f"{known}. A new price must begin later; if that one was never right, correct it in its history."
     return f"{known} to {_day(covering.valid_to, zone)}, and that stays as it is. A new price must begin later."
 
 

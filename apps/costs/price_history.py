@@ -14,6 +14,7 @@ from apps.costs import connection_names, price_units
 from apps.costs.models import Meter, Price, Tier
 
 SHOWN_FOR = timedelta(days=730)
+STATES = {"live": "In force", "superseded": "Ended", "scheduled": "Scheduled", "withdrawn": "Withdrawn"}
 DRAWN = (Meter.INPUT, Meter.CACHE_READ, Meter.OUTPUT)
 
 
@@ -29,7 +30,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        return {"live": "In force", "superseded": "Ended", "scheduled": "Scheduled"}[self.state]
+        return STATES[self.state]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Moment:
 
 def entries_of(workspace: Workspace, provider: str, model: str, now: datetime) -> list[Entry]:
     """Return every price that a model has had or will have: by terms, then meter, the newest first."""
-    rows = workspace.prices.of(provider, model).select_related("approved_by").newest_first()
+    rows = workspace.prices.of(provider, model).select_related("approved_by", "withdrawn_by").newest_first()
     names = connection_names.names(workspace.pk)
     order, tiers = list(Meter), [tier.value for tier in Tier]
     entries = [_entry(row, names, now) for row in rows]
@@ -78,6 +79,8 @@ def _entry(row: Price, names: Mapping[int, str], now: datetime) -> Entry:
 
 
 def _state(price: Price, now: datetime) -> str:
+    if price.withdrawn_at:
+        return "withdrawn"
     if price.valid_from > now:
         return "scheduled"
     return "superseded" if price.valid_to and price.valid_to <= now else "live"
@@ -94,6 +97,8 @@ def moments(entries: Sequence[Entry], shown: int = 8) -> list[Moment]:
     found: dict[tuple[Any, ...], Moment] = {}
     before = _before(entries)
     for entry in entries:
+        if entry.state == "withdrawn":
+            continue
         price = entry.price
         key = (price.valid_from, price.source, price.approved_by_id)
         moment = found.get(key)
@@ -113,7 +118,7 @@ def moments(entries: Sequence[Entry], shown: int = 8) -> list[Moment]:
 def _before(entries: Sequence[Entry]) -> dict[int, Decimal]:
     """Return for each price the one at the same terms that began before it."""
     found: dict[int, Decimal] = {}
-    for newer, older in pairwise(entries):
+    for newer, older in pairwise(entry for entry in entries if entry.state != "withdrawn"):
         if (newer.words, newer.price.meter) == (older.words, older.price.meter):
             found[newer.price.pk] = older.amount
     return found
@@ -123,7 +128,7 @@ def figure(
     entries: Sequence[Entry], now: datetime, zone: ZoneInfo, currency: str
 ) -> tuple[charts.Figure, list[dict[str, Any]], list[list[str]]]:
     """Draw the plain prices of two years as steps, with the table behind them."""
-    rows = [entry.price for entry in entries if not entry.words and entry.price.meter in DRAWN]
+    rows = [e.price for e in entries if not e.words and e.price.meter in DRAWN and e.state != "withdrawn"]
     first = now - SHOWN_FOR
     edges = {max(row.valid_from, first) for row in rows} | {row.valid_to for row in rows if row.valid_to}
     times = sorted({at for at in edges if at >= first} | ({now} if rows else set()))

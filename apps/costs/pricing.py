@@ -109,7 +109,7 @@ def _rows(key: Key) -> Sequence[Price]:
     remembered = _known.get(key)
     if remembered and 0 <= now - remembered[0] < SEEN_WITHIN:
         return remembered[1]
-    prices = Price.objects.filter(workspace_id=key.workspace_id)
+    prices = Price.objects.standing().filter(workspace_id=key.workspace_id)
     rows = list(prices.of(key.provider, key.model)) or list(prices.of(key.provider, _undated(key)))
     if len(_known) >= REMEMBERED:
         _known.clear()

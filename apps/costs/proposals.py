@@ -59,7 +59,7 @@ def public_list(workspace: Workspace, at: datetime) -> list[Price]:
 
 def without_public_price(workspace: Workspace, listed: Iterable[Price]) -> list[str]:
     """Return the models in use that neither the list in force nor this one knows, by name."""
-    known = {row.model for row in listed} | set(workspace.prices.values_list("model", flat=True).distinct())
+    known = {row.model for row in listed} | set(workspace.prices.standing().values_list("model", flat=True).distinct())
     used = SpendMonth.objects.filter(workspace_id=workspace.pk).values_list("provider", "model").distinct()
     return sorted(model for provider, model in used if model not in known and pricing.DATED.sub("", model) not in known)
 

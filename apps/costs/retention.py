@@ -9,6 +9,7 @@ from django.db import OperationalError, connection, transaction
 from apps.accounts import audit
 from apps.accounts.models import Workspace
 from apps.costs import partitions
+from apps.costs.budgets import periods
 from apps.costs.filters import midnight
 from apps.costs.models import Budget, LetGo, Retention, SpendDay, Verification
 
@@ -66,7 +67,7 @@ def _lets_go(workspace: Workspace, month: datetime, now: datetime) -> bool:
     kept = now.astimezone(workspace.zone).date().replace(day=1)
     for _ in range(retention.months):
         kept = _month_before(kept)
-    first_kept = min([kept, *_counted_by_customer(workspace)])
+    first_kept = min([kept, *_counted_from_charges(workspace, now)])
     return midnight(first_kept, workspace.zone) >= partitions.after(month) and _proved(workspace, month)
 
 
@@ -80,10 +81,12 @@ def _month_before(first: date) -> date:
     return first.replace(year=first.year - (first.month == 1), month=(first.month - 2) % 12 + 1)
 
 
-def _counted_by_customer(workspace: Workspace) -> Iterator[date]:
-    """Yield since when budgets count that only charges can be recounted for."""
-    budgets = Budget.objects.live().filter(workspace=workspace, customer__isnull=False)
-    yield from budgets.values_list("counted_from", flat=True)
+def _counted_from_charges(workspace: Workspace, now: datetime) -> Iterator[date]:
+    """Yield the beginning of the running period of each budget that only charges can be recounted for."""
+    today = periods.day_of(now, workspace.zone)
+    for budget in Budget.objects.live().filter(workspace=workspace, customer__isnull=False):
+        if budget.needs_charges:
+            yield max(budget.counted_from, periods.bounds(budget.period, today)[0])
 
 
 def _proved(workspace: Workspace, month: datetime) -> bool:

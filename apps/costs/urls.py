@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.costs.views import books, budgets, charges, ingest, month, prices, proposals, repricing
+from apps.costs.views import books, budgets, charges, ingest, month, price_mistakes, prices, proposals, repricing
 
 urlpatterns = [
     path("", month.spend_month, name="spend_month"),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("prices/", prices.price_list, name="price_list"),
     path("prices/history/", prices.price_history_page, name="price_history"),
     path("prices/new/", prices.price_new, name="price_new"),
+    path("prices/<int:price_id>/correct/", price_mistakes.price_correct, name="price_correct"),
+    path("prices/<int:price_id>/withdraw/", price_mistakes.price_withdraw, name="price_withdraw"),
     path("prices/proposals/", proposals.proposal_list, name="proposal_list"),
     path("prices/proposals/look/", proposals.proposal_look, name="proposal_look"),
     path("prices/proposals/upload/", proposals.proposal_upload, name="proposal_upload"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -33,13 +33,18 @@ from apps.costs.ledger_sql import (
 )
 from apps.costs.models import Charge, Verification
 
-SOURCE = "(SELECT * FROM costs_charge WHERE workspace_id = %s AND id >= %s AND id < %s)"
-DAYS = "(SELECT * FROM costs_spendday WHERE workspace_id = %s AND day >= %s AND day < %s)"
-TOTAL = f"SELECT count(*), coalesce(sum(c.cost), 0) FROM {SOURCE} c"  # noqa: S608  a constant
-IN_DAYS = "workspace_id = %s AND day >= %s AND day < %s"
-AT_ONCE = 200_000  # charges; more are recounted day by day, so that a busy month needs no more memory than a busy day
+OURS = "workspace_id = %(workspace)s"
+SOURCE = f"(SELECT * FROM costs_charge WHERE {OURS} AND id >= %(first_id)s AND id < %(end_id)s)"  # noqa: S608
+IN_DAYS = f"{OURS} AND day >= %(first)s AND day < %(end)s"
+IN_HOURS = f"{OURS} AND starts_at >= %(starts_at)s AND starts_at < %(ends_at)s"
+IN_MONTH = f"{OURS} AND month >= %(first)s AND month < %(end)s"
+DAYS = f"(SELECT * FROM costs_spendday WHERE {IN_DAYS})"  # noqa: S608
+EXPECTED = f"SELECT coalesce(sum(calls), 0) FROM costs_spendday WHERE {IN_DAYS}"  # noqa: S608
+# A day that is recounted alone needs no look at the clock for each of its charges.
+ONE_DAY = "%(first)s::date"
+AT_ONCE = 20_000  # charges; more are recounted day by day, so that a busy month needs no more memory than a busy day
 SHOWN = 100
-MEMORY = "64MB"
+COUNTED = {**SUMS, "rows": "count(*)"}
 
 
 @dataclass(frozen=True)
@@ -123,16 +128,15 @@ def _month(workspace: Workspace, month: date) -> MonthTotal:
     following = (month + timedelta(days=32)).replace(day=1)
     if first >= following:
         return MonthTotal(workspace, month, 0, Decimal(0), [])
+    calls, cost, differences = 0, Decimal(0), list[Difference]()
     with connection.cursor() as cursor:
-        cursor.execute(TOTAL, _ids(workspace, first, following))
-        calls, cost = cursor.fetchone()
-        step = (following - first).days if calls <= AT_ONCE else 1
-        differences: list[Difference] = []
+        cursor.execute(EXPECTED, _span_of(workspace, first, following))
+        step = (following - first).days if cursor.fetchone()[0] <= AT_ONCE else 1
         for day, until in _every(first, following, step):
             with transaction.atomic():
-                # Enough to sort the charges of a busy day without the disk, and given back with the transaction.
-                cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'")
-                differences += _charges(cursor, workspace, day, until)
+                ledger_sums.by_hashes()
+                found = _charges(cursor, workspace, day, until)
+            calls, cost, differences = calls + found.calls, cost + found.cost, differences + found.differences
         differences += _days(cursor, workspace, month, following)
     return MonthTotal(workspace, month, calls, cost, differences)
 
@@ -144,32 +148,48 @@ def _every(first: date, until: date, step: int) -> Iterator[tuple[date, date]]:
         first = following
 
 
-def _ids(workspace: Workspace, first: date, until: date) -> list[Any]:
-    return [workspace.pk, *(uuid7_floor(midnight(day, workspace.zone)) for day in (first, until))]
+def _span_of(workspace: Workspace, first: date, until: date) -> dict[str, Any]:
+    """Return the values of a statement about [first, until): as days, as moments, as ids."""
+    starts_at, ends_at = (midnight(day, workspace.zone) for day in (first, until))
+    return {
+        "workspace": workspace.pk,
+        "first": first,
+        "end": until,
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "first_id": uuid7_floor(starts_at),
+        "end_id": uuid7_floor(ends_at),
+    }
 
 
-def _charges(cursor: Any, workspace: Workspace, first: date, until: date) -> Iterator[Difference]:
+class Recounted(NamedTuple):
+    """What charges add up to, and the sums that do not agree."""
+
+    calls: int
+    cost: Decimal
+    differences: list[Difference]
+
+
+def _charges(cursor: Any, workspace: Workspace, first: date, until: date) -> Recounted:
     """Compare the charges of [first, until) with what is summed of them directly."""
-    source = _ids(workspace, first, until)
-    days = [workspace.pk, first, until]
-    moments = [workspace.pk, *(midnight(day, workspace.zone) for day in (first, until))]
-    recounted = select_sums(HOUR_KEY, SOURCE, SHORT), source
-    within = "workspace_id = %s AND starts_at >= %s AND starts_at < %s", moments
-    yield from _compare(cursor, "costs_spendhour", tuple(HOUR_KEY), tuple(SHORT), recounted, within)
-    recounted, within = (select_sums(DAY_KEY, SOURCE), source), (IN_DAYS, days)
-    yield from _compare(cursor, "costs_spendday", tuple(DAY_KEY), tuple(SUMS), recounted, within)
-    recounted = select_charge_axes(SOURCE), source * len(CHARGE_AXES)
-    within = f"{IN_DAYS} AND axis = ANY(%s)", [*days, list(CHARGE_AXES)]
-    yield from _compare(cursor, "costs_spendaxis", AXIS_KEY, tuple(SHORT), recounted, within)
+    values = _span_of(workspace, first, until)
+    day = ONE_DAY if until - first == timedelta(days=1) else DAY_KEY["day"]
+    days, hours = select_sums({**DAY_KEY, "day": day}, SOURCE, COUNTED), select_sums(HOUR_KEY, SOURCE, SHORT)
+    found, total = _compare(cursor, "costs_spendday", tuple(DAY_KEY), tuple(SUMS), days, IN_DAYS, values)
+    found += _compare(cursor, "costs_spendhour", tuple(HOUR_KEY), tuple(SHORT), hours, IN_HOURS, values)[0]
+    axes, within = select_charge_axes(SOURCE, day=day), f"{IN_DAYS} AND axis = ANY(%(axes)s)"
+    values |= {"axes": list(CHARGE_AXES)}
+    found += _compare(cursor, "costs_spendaxis", AXIS_KEY, tuple(SHORT), axes, within, values)[0]
+    return Recounted(*total, found)
 
 
-def _days(cursor: Any, workspace: Workspace, month: date, following: date) -> Iterator[Difference]:
+def _days(cursor: Any, workspace: Workspace, month: date, following: date) -> list[Difference]:
     """Compare the days of a month with what is summed of them."""
-    days = [workspace.pk, month, following]
-    within = "workspace_id = %s AND month >= %s AND month < %s", days
-    yield from _compare(cursor, "costs_spendmonth", tuple(MONTH_KEY), tuple(SUMS), (select_months(DAYS), days), within)
-    within = f"{IN_DAYS} AND axis = ANY(%s)", [*days, list(DAY_AXES)]
-    yield from _compare(cursor, "costs_spendaxis", AXIS_KEY, tuple(SHORT), (select_day_axes(DAYS), days), within)
+    values = {**_span_of(workspace, month, following), "axes": list(DAY_AXES)}
+    months, axes = select_months(DAYS), select_day_axes(DAYS)
+    found, _ = _compare(cursor, "costs_spendmonth", tuple(MONTH_KEY), tuple(SUMS), months, IN_MONTH, values)
+    within = f"{IN_DAYS} AND axis = ANY(%(axes)s)"
+    return found + _compare(cursor, "costs_spendaxis", AXIS_KEY, tuple(SHORT), axes, within, values)[0]
 
 
 def _compare(
@@ -177,17 +197,23 @@ def _compare(
     table: str,
     key: tuple[str, ...],
     sums: tuple[str, ...],
-    recounted: tuple[str, list[Any]],
-    within: tuple[str, list[Any]],
-) -> Iterator[Difference]:
+    recounted: str,
+    within: str,
+    values: dict[str, Any],
+) -> tuple[list[Difference], tuple[int, Decimal]]:
+    """Return the rows that differ, and how many rows were recounted and what they cost."""
     shown = ", ".join(f"coalesce(a.{name}, b.{name})" for name in key)
     # A row of zeros (what was booked and wholly taken back) is as good as no row.
     ours, theirs = (", ".join(f"coalesce({side}.{name}, 0)" for name in sums) for side in "ab")
+    rows = "sum(a.rows)" if "rows" in recounted else "0"
     cursor.execute(
-        f"SELECT concat_ws(' ', {shown}), a.cost, b.cost, a.calls, b.calls "  # noqa: S608
-        f"FROM ({recounted[0]}) a FULL JOIN (SELECT * FROM {table} WHERE {within[0]}) b USING ({', '.join(key)}) "
+        f"WITH a AS MATERIALIZED ({recounted}) "  # noqa: S608
+        f"SELECT NULL, coalesce(sum(a.cost), 0), NULL, coalesce({rows}, 0), NULL FROM a "
+        f"UNION ALL SELECT concat_ws(' ', {shown}), a.cost, b.cost, a.calls, b.calls "
+        f"FROM a FULL JOIN (SELECT * FROM {table} WHERE {within}) b USING ({', '.join(key)}) "
         f"WHERE ({ours}) IS DISTINCT FROM ({theirs})",
-        [*recounted[1], *within[1]],
+        values,
     )
-    for row in cursor:
-        yield Difference(table, *row)
+    rows_of = cursor.fetchall()
+    ((_, cost, _, calls, _),) = [row for row in rows_of if row[0] is None]
+    return [Difference(table, *row) for row in rows_of if row[0] is not None], (int(calls), cost)

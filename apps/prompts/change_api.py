@@ -23,7 +23,7 @@ MOST = 100
 
 class CheckData(serializers.Serializer[dict[str, Any]]):
     name = serializers.CharField()
-    required = serializers.BooleanField()
+    required = serializers.BooleanField()  # type: ignore[assignment]  # a field of the data, not of the field
     status = serializers.CharField(help_text="missing when nobody has reported it.")
     summary = serializers.CharField()
     url = serializers.CharField()

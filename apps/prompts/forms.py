@@ -3,9 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
 
-from apps.prompts import variables
 from apps.prompts.models import Approval, Prompt
 
 TEXT = forms.TextInput(attrs={"class": "form-control"})
@@ -45,43 +43,3 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(max_length=4_000, required=False)
     replaces = forms.IntegerField(required=False)
-
-
-def read_draft(post: QueryDict) -> dict[str, Any]:
-    """Return the editor's content as `save_draft` takes it; what is no number stays text, which it refuses."""
-    roles, texts = post.getlist("role"), post.getlist("content")
-    return {
-        "messages": [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)],
-        "format": post.get("format", "mustache"),
-        "variables": [_variable(post, index, name) for index, name in enumerate(post.getlist("variable"))],
-        "model_config": {
-            "model": post.get("model", ""),
-            "parameters": {
-                "temperature": _number(post, "temperature"),
-                "max_tokens": _number(post, "max_tokens", whole=True),
-            },
-        },
-    }
-
-
-def _variable(post: QueryDict, index: int, name: str) -> dict[str, Any]:
-    kind = post.get(f"variable-{index}-type", "string")
-    default = post.get(f"variable-{index}-default", "")
-    # An empty text is a default of its own: it stays one as long as nobody writes another.
-    blank = kind == "string" and post.get(f"variable-{index}-empty-default") == "on"
-    return {
-        "name": name,
-        "type": kind,
-        "required": post.get(f"variable-{index}-required") == "on",
-        "default": variables.parse(kind, default) if default else (None if not blank else ""),
-        "example": post.get(f"variable-{index}-example", "").replace("\r\n", "\n"),
-        "description": post.get(f"variable-{index}-description", ""),
-    }
-
-
-def _number(post: QueryDict, name: str, *, whole: bool = False) -> float | int | str | None:
-    written = post.get(name, "").strip().replace(",", ".")
-    try:
-        return (int(written) if whole else float(written)) if written else None
-    except ValueError:
-        return written

@@ -177,7 +177,7 @@ def time_live(version: Version, environment: Environment, now: datetime) -> time
     """Return how long the text of a version has been live in an environment in all; None when it never was."""
     rows = Deployment.objects.filter(prompt=version.prompt_id, environment=environment).order_by("id")
     history = list(rows.prefetch_related("arms__version"))
-    ends = [row.at for row in history[1:]] + [now]
+    ends = [*(row.at for row in history[1:]), now][: len(history)]
     stays = [
         end - row.at
         for row, end in zip(history, ends, strict=True)

@@ -63,7 +63,9 @@ class DatedForm(forms.Form):
 
     start = forms.DateTimeField(required=False, widget=MOMENT, label="From")
     end = forms.DateTimeField(required=False, widget=MOMENT, label="Until")
-    reason = forms.CharField(max_length=200, required=False, label="Why")
+    reason = forms.CharField(
+        max_length=200, required=False, label="Why", widget=forms.TextInput(attrs={"placeholder": "Why?"})
+    )
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}

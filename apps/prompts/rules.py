@@ -52,7 +52,8 @@ class Rules:
 
     def with_(self, **asked: Any) -> "Rules":
         """Return the rules with some parts exchanged; lists become what they are kept as."""
-        return replace(self, **{name: tuple(v) if isinstance(v, list) else v for name, v in asked.items()})
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in asked.items()}
+        return replace(self, **values)
 
 
 def of(policy: dict[str, Any]) -> Rules:

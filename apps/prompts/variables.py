@@ -91,6 +91,8 @@ def fill(variables: list[Variable], values: Values) -> Values:
             problems[name] = "is missing"
         elif value is not None and not _fits(value, kind):
             problems[name] = WANTED.get(kind, f"must be of type {kind}")
+        elif isinstance(value, str) and "\x00" in value:
+            problems[name] = "holds a null byte, which no model can be sent"
         else:
             filled[name] = _nothing(kind) if value is None else value
     if problems:

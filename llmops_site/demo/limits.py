@@ -1,10 +1,12 @@
-"""Budgets of the demo workspace, and the proof that its books add up."""
+"""Budgets of the demo workspace, what production asks for by now, and the proof that its books add up."""
 
 from decimal import Decimal
 
 from apps.costs import actions as costs
 from apps.costs import verification
 from apps.costs.models import Purpose
+from apps.prompts import actions as prompts
+from apps.prompts.freezes import Weekly, read
 from llmops_site.demo.people import Cast
 
 
@@ -27,6 +29,24 @@ def set_budgets(cast: Cast) -> None:
             owner=fay,
             acting_user=fay,
         )
+
+
+FREEZE = Weekly(read("fri 16:00"), read("mon 08:00"))
+SPEND_PERCENT = Decimal("0.5")
+
+
+def tighten(cast: Cast) -> None:
+    """Ask for more in production than in the story so far: no weekends, and finance has a say when it gets dearer."""
+    production = cast.workspace.environments.get(name="production")
+    prompts.update_policy(
+        environment=production,
+        checks=["tests", "people", "spend"],
+        weekly=[FREEZE],
+        spend_percent=SPEND_PERCENT,
+        acting_user=cast.users["olga"],
+    )
+    for request in cast.workspace.change_requests.waiting():
+        prompts.refresh_spend_check(change_request=request)
 
 
 def prove(cast: Cast) -> None:

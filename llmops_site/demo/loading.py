@@ -106,6 +106,7 @@ def _load(now: datetime, provider_url: str, force: bool, say: Callable[[str], No
     with loaded.timed("limits"):
         limits.set_budgets(cast)
         limits.prove(cast)
+        limits.tighten(cast)
     _quiet(cast.workspace, now)
     return loaded
 

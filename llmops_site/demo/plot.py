@@ -21,6 +21,8 @@ from llmops_site.demo.story import Story
 
 FIRST_DAY = 89
 WAITING = (REPLY.name, 8)
+TOGETHER = ((SUMMARISE.name, 4), (CLASSIFY.name, 5))
+LATER = (EXTRACT.name, 3)
 ANA_RATED, AMIR_RATED = 12, 7
 PRICE_CHANGE_DAY = 45
 KEPT_DAYS, REUSED_HOURS = 120, 24 * 7
@@ -57,12 +59,19 @@ PROMOTIONS = [
 ]  # fmt: skip
 WRITTEN = {
     REPLY.name: {2: 76, 3: 63, 4: 50, 5: 36, 6: 22, 7: 11, 8: 2},
-    SUMMARISE.name: {2: 40, 3: 7},
-    CLASSIFY.name: {2: 57, 3: 29, 4: 6},
-    EXTRACT.name: {2: 26},
+    SUMMARISE.name: {2: 40, 3: 7, 4: 3},
+    CLASSIFY.name: {2: 57, 3: 29, 4: 6, 5: 3},
+    EXTRACT.name: {2: 26, 3: 1},
     SUBJECT.name: {2: 45},
 }
 FOUNDED = {REPLY.name: 88, SUMMARISE.name: 84, CLASSIFY.name: 81, EXTRACT.name: 70, SUBJECT.name: 66}
+
+
+TOGETHER_WHY = (
+    "The summary names a queue and the classifier chooses one. If they go live apart, the evening shift reads one thing "
+    "and the ticket stands in another, so both go live, or back, as one."
+)
+LATER_WHY = "No answer was ever longer than 90 tokens. At eight, before the shift begins, nobody waits for it."
 
 
 def outline(story: Story) -> None:
@@ -71,7 +80,7 @@ def outline(story: Story) -> None:
         # Written in one sitting each, at an hour of their own, so that nobody is at two desks at once.
         story.at(FOUNDED[text.name], 9.5, story.found, text)
         for number, day in WRITTEN[text.name].items():
-            story.at(day, 10.0, story.write, text, number)
+            story.at(day, 10.0, story.write, text, number, (text.name, number) != LATER)
     story.at(8, 14.0, story.share, SHARED)
     story.at(3, 14.0, story.write, SHARED, 2)
     for promotion in PROMOTIONS:
@@ -133,5 +142,20 @@ def _present(story: Story) -> None:
     story.at(1, 9.5, story.propose, name, number, "Warm, under 90 words, with one question", why)
     story.at(1, 10.5, story.remark, name, number, "ravi", "Promising. I wait for the raters before I decide.")
     story.at(1, 13.5, story.rate, name, number, "ana", ANA_RATED)
+    story.at(
+        1,
+        11.0,
+        story.point_at,
+        name,
+        number,
+        "ravi",
+        "quote our policy",
+        "@Paula Figueira is this the sentence that stops the policy quotes?",
+    )
+    story.at(
+        1, 11.5, story.answer, name, number, "paula", "Yes. Without it, two of the sixty-four answers cite a paragraph."
+    )
+    story.at(1, 12.0, story.propose_together, TOGETHER, "Queue and summary say the same", TOGETHER_WHY)
+    story.at(1, 12.5, story.propose_for_later, LATER, "staging", "Half the room for extracted fields", LATER_WHY)
     story.at(1, 15.0, story.begin_draft, SUMMARISE)
     story.at(1, 17.0, story.rate, name, number, "amir", AMIR_RATED)

@@ -1,6 +1,6 @@
 """Ninety days at Papermoon as a list of what somebody did when, told in order through the rooms' own actions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from apps.llm import policies
 from apps.llm.actions import keeping as llm
 from apps.llm.models import BodyPolicy
 from apps.prompts import actions as prompts
+from apps.prompts import anchors
 from apps.prompts.models import Approval, ChangeRequest, Deployment, Draft, Environment, Prompt, Version
 from apps.reviews.models import Queue
 from llmops_site.demo import models, ratings, runs
@@ -91,7 +92,7 @@ class Story:
         )
         self.write(text, 1)
 
-    def write(self, text: PromptText, number: int) -> None:
+    def write(self, text: PromptText, number: int, staged: bool = True) -> None:
         """Save a version and put it live in dev and, once somebody has looked at it, in staging."""
         wording = text.wordings[number - 1]
         author = self.cast.users[wording.author]
@@ -102,7 +103,8 @@ class Story:
         self.versions[text.name, number] = version
         for environment, minutes in (("dev", 2), ("staging", 25)):
             self.clock.wait(minutes=minutes)
-            self._deploy(version, environment)
+            if staged or environment != "staging":
+                self._deploy(version, environment)
 
     def _type(self, draft: Draft, text: PromptText, wording: Wording) -> None:
         content = {
@@ -163,6 +165,57 @@ class Story:
         self.clock.wait(seconds=20)
         for run in Run.objects.filter(change_request=request).with_names().select_related("workspace"):
             runs.work_off(run, self.cast, self.clock)
+
+    def propose_together(self, wanted: Sequence[tuple[str, int]], title: str, why: str) -> None:
+        """Ask for versions of several prompts to go live as one; the tests of each are answered soon."""
+        olga = self.cast.users["olga"]
+        versions = [self.versions[one] for one in wanted]
+        place = self.place("production")
+        draft = prompts.start_change_request(
+            versions=versions[:1],
+            environment=place,
+            title=title,
+            why=why,
+            reviewers=[self.cast.users["ravi"]],
+            acting_user=olga,
+        )
+        for version in versions[1:]:
+            self.clock.wait(minutes=2)
+            prompts.add_to_change_request(change_request=draft, version=version, acting_user=olga)
+        request = prompts.submit_change_request(change_request=draft, acting_user=olga)
+        self.clock.wait(seconds=20)
+        for run in Run.objects.filter(change_request=request).with_names().select_related("workspace"):
+            runs.work_off(run, self.cast, self.clock)
+
+    def propose_for_later(self, wanted: tuple[str, int], environment: str, title: str, why: str) -> None:
+        """Ask for a version where nothing is missing, and let it go live tomorrow morning."""
+        olga, version = self.cast.users["olga"], self.versions[wanted]
+        request = prompts.open_change_request(
+            version=version, environment=self.place(environment), title=title, why=why, acting_user=olga
+        )
+        for run in Run.objects.filter(change_request=request).with_names().select_related("workspace"):
+            runs.work_off(run, self.cast, self.clock)
+        at = self.days.ago(-1, 8.0)
+        prompts.schedule_promotion(change_request=request, at=at, acting_user=self.cast.users["paula"])
+
+    def point_at(self, name: str, number: int, who: str, words: str, text: str) -> None:
+        """Say something about a line of the first message of what is asked for."""
+        version = self.versions[name, number]
+        quote = next(line for line in anchors.lines_of(version, 0) if words in line)
+        prompts.comment_on_change_request(
+            change_request=self.requests[name, number],
+            remark=text,
+            anchor=prompts.Anchor(version.prompt_id, 0, quote),
+            acting_user=self.cast.users[who],
+        )
+
+    def answer(self, name: str, number: int, who: str, text: str) -> None:
+        """Answer the thread beside the text of a request."""
+        request = self.requests[name, number]
+        first = request.comments.exclude(prompt=None).get()
+        prompts.comment_on_change_request(
+            change_request=request, remark=text, reply_to=first, acting_user=self.cast.users[who]
+        )
 
     def rate(self, name: str, number: int, rater: str, count: int = 1_000) -> None:
         """Let somebody rate what waits about a request."""

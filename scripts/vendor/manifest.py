@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CODEMIRROR = ["codemirror", "@codemirror/view", "@codemirror/state", "@codemirror/commands"]
-CODEMIRROR += ["@codemirror/language", "@codemirror/lang-markdown", "@codemirror/merge"]
+CODEMIRROR = ["codemirror", "@codemirror/view", "@codemirror/state", "@codemirror/commands", "@codemirror/language"]
+CODEMIRROR += ["@codemirror/lang-markdown", "@codemirror/lang-json", "@codemirror/autocomplete", "@codemirror/lint"]
+CODEMIRROR += ["@codemirror/merge"]
 INTER, NEWSREADER = "@fontsource-variable/inter", "@fontsource-variable/newsreader"
 FILES: dict[str, tuple[str, str, list[str]]] = {
     "static/vendor/tabler/tabler.min.css": ("Tabler", "MIT", ["@tabler/core"]),

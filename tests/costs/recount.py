@@ -18,6 +18,7 @@ FULL = (
     "cache_write_tokens",
     "output_tokens",
     "audio_tokens",
+    "image_tokens",
     "tool_uses",
     "latency_ms",
 )
@@ -25,13 +26,14 @@ FULL = (
 
 def amounts(charge):
     """Return what one row adds to every sum."""
-    calls, cost = charge.calls, charge.cost or ZERO
+    calls, cost, rare = charge.calls, charge.cost or ZERO, charge.other_meters
     split = {
         "input_tokens": charge.input_tokens,
         "cache_read_tokens": charge.cache_read_tokens,
         "cache_write_tokens": charge.cache_write_tokens + charge.cache_write_1h_tokens,
         "output_tokens": charge.output_tokens,
-        "audio_tokens": charge.audio_input_tokens + charge.audio_output_tokens,
+        "audio_tokens": charge.audio_input_tokens + charge.audio_output_tokens + rare.get("audio_cache_read", 0),
+        "image_tokens": rare.get("image_input", 0) + rare.get("image_output", 0),
     }
     return {
         "calls": calls,
@@ -43,7 +45,7 @@ def amounts(charge):
         "estimated_cost": cost if charge.estimated else ZERO,
         "saved": charge.saved,
         "tokens": sum(split.values()),
-        "tool_uses": charge.web_searches,
+        "tool_uses": charge.web_searches + rare.get("file_search", 0) + rare.get("code_session", 0),
         "latency_ms": (charge.latency_ms or 0) * calls,
         **split,
     }

@@ -242,8 +242,10 @@ def test_months_that_were_let_go_stay_in_sight(fays):
 
 
 def test_budgets_that_hold_charges_are_named(fays, workspace):
-    budget_rows.make_budget(workspace, name="Baker's share", customer="Baker")
+    budget_rows.make_budget(workspace, name="Baker's share", customer="Baker", team_id=7)
+    budget_rows.make_budget(workspace, name="All of Baker", customer="Baker")
     assert "Baker&#x27;s share" in page(fays)
+    assert "All of Baker" not in page(fays)
 
 
 def test_the_page_keeps_to_its_query_budget(fays, book, django_assert_max_num_queries):

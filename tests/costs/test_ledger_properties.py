@@ -64,7 +64,9 @@ def a_charge(workspace_id, at, dice):
         cache_write_1h_tokens=dice.randrange(9),
         audio_output_tokens=dice.randrange(9),
         web_searches=dice.randrange(2),
-        other_meters=dice.choice([{}, {"image_input": 5}]),
+        other_meters=dice.choice(
+            [{}, {"image_input": 5, "audio_cache_read": 3}, {"file_search": 2, "image_output": 7}]
+        ),
     )
 
 

@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts.models import AuditEvent
-from apps.costs import beat, ledger, ledger_sums, partitions, retention, verification
+from apps.costs import actions, beat, ledger, ledger_sums, partitions, retention, verification
 from apps.costs.models import Budget, Charge, LetGo, Retention, SpendDay, Verification
 from tests import factories
 from tests.costs import recount
@@ -88,11 +89,44 @@ def test_what_did_not_agree_stays(kept):
     assert gone() == []
 
 
-def test_what_a_budget_by_customer_counts_stays(workspace, kept):
-    Budget.objects.create(
-        workspace=workspace, name="b", customer="Acme", limit_amount=1, counted_from=date(2026, 6, 1), period="year"
+def limit(workspace, period="year", **conditions):
+    return Budget.objects.create(
+        workspace=workspace, name="b", limit_amount=1, counted_from=date(2026, 1, 1), period=period, **conditions
     )
-    assert gone() == [date(2026, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("period", "conditions", "last"),
+    [
+        ("year", {"customer": "", "team_id": 7}, []),
+        ("quarter", {"customer": "", "team_id": 7}, [date(2026, 8, 1)]),
+        ("year", {"customer": ""}, [date(2026, 8, 1)]),
+    ],
+    ids=["the running period needs them", "it began later", "the customer's own sums are enough"],
+)
+def test_a_budget_of_a_customer_holds_only_what_it_cannot_be_counted_without(period, conditions, last, workspace, kept):
+    limit(workspace, period, **conditions)
+    assert gone() == last
+
+
+@pytest.mark.parametrize("conditions", [{"customer": ""}, {"customer": "", "team_id": 7}, {"team_id": 7}])
+def test_what_a_budget_has_spent_outlives_its_charges(conditions, workspace, kept):
+    budget = limit(workspace, "month", **conditions)
+    ledger_sums.recount_budget(budget=budget)
+    before = list(budget.periods.order_by("starts_on").values_list("starts_on", "spent"))
+    gone()
+    ledger_sums.rebuild_sums(workspace_id=workspace.pk)
+    assert list(budget.periods.order_by("starts_on").values_list("starts_on", "spent")) == before
+    assert [spent for _, spent in before] == [Decimal("0.01")] * 3
+
+
+def test_a_new_budget_that_could_not_be_counted_is_refused_in_words(workspace, kept, fay):
+    gone()
+    facts = {"workspace": workspace, "name": "b", "mode": "warn", "limit_amount": Decimal(1), "acting_user": fay}
+    with time_machine.travel(NOON), pytest.raises(actions.budgets.BudgetRefused, match="shorter period"):
+        actions.create_budget(period="year", conditions={"customer": "Acme", "team_id": 7}, **facts)
+    with time_machine.travel(NOON):
+        assert actions.create_budget(period="year", conditions={"customer": "Acme"}, **facts).pk
 
 
 def test_nothing_is_booked_in_a_month_that_is_gone(make_charge, kept):

@@ -188,3 +188,15 @@ def test_the_panel_is_closed_to_strangers_and_annotators(ask, suite, model, stra
     panel = reverse("change_request_tests", kwargs={"workspace": "acme", "request_id": ask().pk})
     assert client_of(stranger).get(panel).status_code == 404
     assert client_of(ana).get(panel).status_code == 403
+
+
+def test_a_prompt_without_a_suite_is_not_covered_by_the_tests_of_another(
+    ask, suite, model, workspace, paula, live_in_dev
+):
+    request = ask()
+    bare = factories.make_version(factories.make_prompt(workspace, "bare/prompt"), paula)
+    prompts.add_to_change_request(change_request=request, version=bare, acting_user=paula)
+    answer(request.runs.order_by("pk").last(), candidate_passes=99)
+    check = check_of(request)
+    assert check.status == "errored"
+    assert "bare/prompt has no test suite yet" in check.summary

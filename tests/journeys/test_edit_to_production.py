@@ -135,7 +135,7 @@ def approve(ravi: Person, number: int) -> None:
     expect(standing).to_contain_text("Tests: passed")
     expect(standing).to_contain_text("People: passed")
     expect(page.locator("ins").first).to_be_visible()
-    expect(page.locator("#main")).to_contain_text("Money and speed")
+    expect(page.locator("#main")).to_contain_text("Average time of a call")
     page.get_by_label("What did you see?").fill("Shorter and still warm.")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#standing")).to_contain_text("1 of 1 approval")

@@ -95,44 +95,12 @@ def test_a_page_stays_inside_its_query_budget(
 def post_draft(client: Client, draft: Draft, text: str, to: str = "draft_save", **more: str):
     data = {"role": "user", "content": text, "format": "mustache", "revision": draft.revision, **more}
     address = url(to, draft.prompt.workspace, prompt_id=draft.prompt_id)
-    return client.post(address, data, headers={"HX-Request": "true"} if to == "draft_save" else {})
+    return client.post(address, data)
 
 
 @pytest.fixture
 def draft(prompt: Prompt, paula: User) -> Draft:
     return actions.open_draft(prompt=prompt, acting_user=paula)
-
-
-def test_typing_is_saved_and_previewed(page_of_paula: Client, draft: Draft) -> None:
-    answer = post_draft(page_of_paula, draft, "Dear {{name}}", variable="name", **{"variable-0-example": "Ines"})
-    assert b"Dear Ines" in answer.content
-    assert b"Saved" in answer.content
-    assert Draft.objects.get().messages[0]["content"] == "Dear {{name}}"
-
-
-def test_hostile_text_is_shown_and_never_run(page_of_paula: Client, draft: Draft) -> None:
-    answer = post_draft(page_of_paula, draft, "<script>alert(1)</script>{{name}}")
-    assert b"<script>alert" not in answer.content
-    assert b"&lt;script&gt;alert" in answer.content
-
-
-def test_a_broken_template_is_kept_and_explained(page_of_paula: Client, draft: Draft) -> None:
-    answer = post_draft(page_of_paula, draft, "Dear {{first name}}")
-    assert b"is not a variable" in answer.content
-    assert Draft.objects.get().messages[0]["content"] == "Dear {{first name}}"
-
-
-def test_an_older_tab_is_told_and_nothing_is_lost(page_of_paula: Client, draft: Draft) -> None:
-    post_draft(page_of_paula, draft, "first")
-    answer = post_draft(page_of_paula, draft, "second")
-    assert b"another tab" in answer.content
-    assert Draft.objects.get().messages[0]["content"] == "first"
-
-
-def test_a_message_is_added_and_removed(page_of_paula: Client, draft: Draft) -> None:
-    post_draft(page_of_paula, draft, "one", op="add")
-    draft.refresh_from_db()
-    assert len(draft.messages) == 2
 
 
 def test_saving_a_version_goes_to_its_page(page_of_paula: Client, draft: Draft) -> None:

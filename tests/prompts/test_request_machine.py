@@ -350,6 +350,6 @@ class Desk(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_no_path_leads_around_the_policy() -> None:
     limits = settings(
-        max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+        max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
     )
     run_state_machine_as_test(Desk, settings=limits)

@@ -70,7 +70,14 @@ def test_examples_make_a_preview_for_every_type() -> None:
     assert filled == [{"role": "user", "content": "[] has 7 of [tone]"}]
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text(), min_size=1, max_size=8))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+        st.text().filter(lambda text: "\x00" not in text),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_rendering_puts_every_text_exactly_in_its_place(values: dict[str, str]) -> None:
     text = "|".join(f"{{{{{name}}}}}" for name in values)
     messages = [{"role": "user", "content": text}]
@@ -100,6 +107,11 @@ def test_a_placeholder_is_a_variable_for_messages_and_takes_nothing_else() -> No
 def test_a_placeholder_and_a_variable_of_one_name_are_refused() -> None:
     with pytest.raises(ContractError, match="history is a variable and a placeholder"):
         variables.declared([HISTORY, {"role": "user", "content": "{{history}}"}], "mustache", [])
+
+
+def test_a_null_byte_in_a_value_is_named() -> None:
+    with pytest.raises(ContractError, match="name holds a null byte"):
+        variables.fill(contract(), {"name": "a\x00", "count": 1})
 
 
 @pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1e999", "[" * 5_000])
@@ -142,10 +154,19 @@ def test_filling_gives_every_variable_a_value_of_its_type_or_names_what_is_wrong
     try:
         filled = variables.fill(declared, values)
     except ContractError as error:
-        assert all(name in error.message for name in error.details["problems"])
-        for name in error.details["problems"]:
-            given_to = next((v for v in declared if v["name"] == name), None)
-            assert given_to is None or values.get(name) is None or not variables._fits(values[name], given_to["type"])
+        problems, message = error.details["problems"], error.message
+    else:
+        problems, message = {}, ""
+    for name in problems:
+        given_to = next((v for v in declared if v["name"] == name), None)
+        assert name in message
+        assert (
+            given_to is None
+            or values.get(name) is None
+            or not variables._fits(values[name], given_to["type"])
+            or "\x00" in values[name]
+        )
+    if problems:
         return
     assert filled.keys() == {variable["name"] for variable in declared}
     for variable in declared:

@@ -52,7 +52,8 @@ def desk(loaded: Loaded, db: None) -> Workspace:
 
 @pytest.fixture
 def waiting(desk: Workspace) -> ChangeRequest:
-    return boards.loaded(ChangeRequest.objects.filter(workspace=desk, state=ChangeRequest.State.OPEN)).get()
+    about_reply = ChangeRequest.objects.waiting().filter(workspace=desk, items__prompt__name=plot.WAITING[0])
+    return boards.loaded(about_reply).get()
 
 
 @pytest.fixture
@@ -101,7 +102,10 @@ def test_the_datasets_are_as_large_as_promised(desk: Workspace) -> None:
 
 def test_production_shows_version_five_after_one_undo(desk: Workspace) -> None:
     production = Environment.objects.get(workspace=desk, name="production")
-    assert production.policy == {"approvals": 1, "self_approval": False, "checks": ["tests", "people"]}
+    assert production.rules.approvals == 1
+    assert not production.rules.self_approval
+    assert production.policy["checks"] == ["people", "spend", "tests"]
+    assert production.policy["weekly"] == [{"from": "fri 16:00", "to": "mon 08:00"}]
     live = Deployment.objects.current().loaded().get(environment=production, prompt__name="support/reply")
     assert live.version.number == 5
     assert live.kind == Deployment.Kind.ROLL_BACK
@@ -246,6 +250,23 @@ def test_one_better_version_waits_with_its_tests_passed(waiting: ChangeRequest) 
     standing = boards.standing_of(waiting)
     assert not standing.conflicts
     assert not standing.may_apply
+
+
+def test_two_prompts_wait_to_go_live_as_one(desk: Workspace) -> None:
+    [request] = ChangeRequest.objects.waiting().filter(workspace=desk, items__prompt__name=plot.TOGETHER[0][0])
+    found = {(item.prompt.name, item.version.number) for item in request.items.all()}
+    assert found == set(plot.TOGETHER)
+
+
+def test_one_is_scheduled_for_tomorrow_morning(desk: Workspace) -> None:
+    request = ChangeRequest.objects.get(workspace=desk, state=ChangeRequest.State.SCHEDULED)
+    assert request.scheduled_at > timezone.now()
+
+
+def test_somebody_points_at_a_line_and_is_answered(waiting: ChangeRequest) -> None:
+    thread = waiting.comments.exclude(prompt=None).get()
+    assert thread.quote in waiting.items.get().version.messages[0]["content"]
+    assert thread.replies.count() == 1
 
 
 def test_half_of_its_ratings_are_there(queue: Queue) -> None:

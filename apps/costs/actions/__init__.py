@@ -3,6 +3,7 @@
 from apps.costs.actions.books import RetentionRefused, keep_charges, verify_books
 from apps.costs.actions.budgets import change_budget, create_budget, end_budget
 from apps.costs.actions.ingest import book_sheet, dismiss_quarantined, mend_quarantined, retry_quarantined
+from apps.costs.actions.price_mistakes import PriceWithdrawn, correct_price, withdraw_price
 from apps.costs.actions.prices import (
     PriceInThePast,
     PriceListMoved,
@@ -35,6 +36,7 @@ __all__ = [
     "PriceRefused",
     "PriceSurprising",
     "PriceTerms",
+    "PriceWithdrawn",
     "ProposalDecided",
     "ProposalStale",
     "ProposalUnconfirmed",
@@ -47,6 +49,7 @@ __all__ = [
     "book_sheet",
     "change_budget",
     "compare_proposal_anew",
+    "correct_price",
     "create_budget",
     "dismiss_quarantined",
     "end_budget",
@@ -60,4 +63,5 @@ __all__ = [
     "resume_repricing",
     "retry_quarantined",
     "verify_books",
+    "withdraw_price",
 ]

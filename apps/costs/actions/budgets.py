@@ -60,6 +60,11 @@ def create_budget(  # noqa: PLR0913  a budget has this many facts
         **_terms(workspace, name, mode, limit_amount, thresholds, owner),
         warns_of_forecast=warns_of_forecast,
     )
+    if ledger_sums.countable_from(budget) > budget.counted_from:
+        raise BudgetRefused(
+            "Charges from the beginning of this period were let go, so what it has spent cannot be counted. "
+            "Choose a shorter period, or limit the customer as a whole."
+        )
     _refuse_taken_name(budget)
     budget.save(force_insert=True)
     ledger_sums.recount_budget(budget=budget)

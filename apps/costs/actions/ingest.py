@@ -35,10 +35,11 @@ def mend_quarantined(
     """Book a charge that was set aside, with what was wrong put right; return how many were booked.
 
     With `alike`, what it was called (model, provider, dialect, team) is put right in the others that `status.alike`
-    finds too; those that this does not help stay. What was counted, what it cost and when it was is never carried over.
+    finds too, and whose word counts where a cost looks wrong; those that this does not help stay. What was counted,
+    what it cost and when it was is never carried over.
     Raises AlreadyDecided, and StillRefused when the charge itself cannot be booked so.
     """
-    carried = {name: value for name, value in changes.items() if name in status.CARRIED}
+    carried = {name: value for name, value in changes.items() if name in (*status.CARRIED, *status.JUDGED)}
     row = _locked(workspace, quarantined_id)
     others = _at_once(status.alike(row)) if alike and carried else []
     now = timezone.now()

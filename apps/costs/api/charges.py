@@ -56,13 +56,18 @@ class ChargeItem(serializers.Serializer[dict[str, Any]]):
     )
     total_tokens = serializers.IntegerField(required=False, help_text="With meters: what they must add up to.")
     reasoning_tokens = serializers.IntegerField(required=False, help_text="With meters: how many of the output's.")
-    usage = serializers.DictField(required=False, help_text="In place of meters: the provider's own usage object.")
+    usage = serializers.DictField(
+        required=False,
+        help_text="In place of meters: the provider's own usage object. Uses of tools may stand in meters beside it.",
+    )
     dialect = serializers.ChoiceField(choices=list(DIALECTS), required=False, help_text="Whose words `usage` is in.")
     tier = serializers.CharField(max_length=20, required=False)
     region = serializers.CharField(max_length=20, required=False)
     cost = serializers.DecimalField(max_digits=20, decimal_places=12, required=False)
     trust_cost = serializers.BooleanField(
-        default=False, help_text="Book `cost` as it is. Otherwise our price list decides and `cost` is kept as a tag."
+        default=False,
+        help_text="Book `cost` as it is; one ten times off our price list waits for a word. Otherwise the list decides, "
+        "and `cost` is kept as a tag.",
     )
     purpose = serializers.ChoiceField(choices=Purpose.choices, default=Purpose.PRODUCTION)
     environment = serializers.CharField(max_length=40, required=False)

@@ -10,21 +10,22 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps.accounts.models import Workspace
 from apps.costs import ledger, partitions
-from apps.costs.ingest.drafts import Sender, drafts
+from apps.costs.ingest.drafts import Sender, all_of, drafts
 from apps.costs.ingest.items import Bad, fitting, kept
 from apps.costs.ledger import NewCharge
-from apps.costs.models import CHARGE_COLUMNS, Charge, Quarantined
+from apps.costs.models import CHARGE_COLUMNS, Charge, IngestCount, Quarantined
 
 CHUNK = 1_000
 LOCK = 0x6A1D6
 SENT_BY = "sent_by"
 COUNT = (
-    "INSERT INTO costs_ingestcount (workspace_id, source, day, accepted, duplicate, quarantined, last_at) "
-    "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (workspace_id, source, day) DO UPDATE SET "
+    "INSERT INTO costs_ingestcount (workspace_id, source, day, accepted, duplicate, quarantined, mended, last_at) "
+    "VALUES (%s, %s, %s, %s, %s, %s, 0, %s) ON CONFLICT (workspace_id, source, day) DO UPDATE SET "
     "accepted = costs_ingestcount.accepted + excluded.accepted, "
     "duplicate = costs_ingestcount.duplicate + excluded.duplicate, "
     "quarantined = costs_ingestcount.quarantined + excluded.quarantined, "
@@ -111,7 +112,7 @@ def _book(sender: Sender, found: Sequence[Draft], now: datetime) -> list[Outcome
     aside = _set_aside(sender, {draft.source_id for draft in found})
     booked = known([draft.id for draft in found if isinstance(draft, NewCharge)])
     outcomes, fresh, bad = _sorted_out(found, aside, booked)
-    ledger.record(fresh)
+    ledger.record(all_of(fresh))
     _mend(sender, fresh, aside, now)
     _keep(sender, bad, aside, now)
     _count(sender, outcomes, now)
@@ -216,6 +217,14 @@ def _count(sender: Sender, outcomes: Sequence[Outcome], now: datetime) -> None:
                 now,
             ],
         )
+
+
+def count_mended(workspace_id: int, source: str, number: int, now: datetime) -> None:
+    """Count what was set aside and is booked now; inside the caller's transaction."""
+    row, _ = IngestCount.objects.get_or_create(
+        workspace_id=workspace_id, source=source, day=_day(workspace_id, now), defaults={"last_at": now}
+    )
+    IngestCount.objects.filter(pk=row.pk).update(mended=F("mended") + number)
 
 
 def _day(workspace_id: int, now: datetime) -> date:

@@ -37,6 +37,7 @@ COUNTS = ("meters", "usage")
 FIELDS = frozenset({*TEXTS, *NUMBERS, *FLAGS, *COUNTS, "tags"})
 # The words of the usage objects that hold no number.
 USAGE_WORDS = ("service_tier", "inference_geo", "speed")
+ITERATIONS, MOST_ITERATIONS = "iterations", 200
 COUNT_NAME, MOST_COUNTS = re.compile(r"\w{1,60}"), 40
 PLAIN_NAME = re.compile(r"[\w.,:/@+-]*|[\d .:/TZ+-]{1,40}")
 # Names that people gave and that may have spaces.
@@ -152,13 +153,30 @@ def _counts(value: object) -> Any:
         return None
     found: dict[str, Any] = {}
     for name, part in _named(value):
-        if isinstance(part, Mapping):
-            found[name] = {inner: number for inner, number in _named(part) if _is_whole(number)}
+        if name == ITERATIONS and isinstance(part, list):
+            found[name] = [_counts_of_one(one) for one in part[:MOST_ITERATIONS]]
+        elif isinstance(part, Mapping):
+            found[name] = _wholes(part)
+            found[name] |= {inner: _wholes(more) for inner, more in _named(part) if isinstance(more, Mapping)}
         elif _is_whole(part) or (isinstance(part, str) and name in USAGE_WORDS and len(part) <= 20):
             found[name] = part
         elif isinstance(part, Decimal):
             found[name] = str(part)[:40]
     return found
+
+
+def _wholes(value: Mapping[str, Any]) -> dict[str, int]:
+    return {name: number for name, number in _named(value) if _is_whole(number)}
+
+
+def _counts_of_one(value: object) -> dict[str, Any]:
+    """Return the numbers of one request among several, with its kind and its model."""
+    if not isinstance(value, Mapping):
+        return {}
+    words = {
+        n: v for n in ("type", "model") if isinstance(v := value.get(n), str) and len(v) <= 120 and is_plain_name(v)
+    }
+    return {**(_counts({name: part for name, part in value.items() if name != ITERATIONS}) or {}), **words}
 
 
 def _named(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -263,7 +281,7 @@ def _used(raw: Mapping[str, Any]) -> usage.Used:
     if dialect or raw.get("usage") is not None:
         if not dialect:
             raise Refused("unknown-dialect", f"A usage object needs its dialect: {', '.join(usage.DIALECTS)}.")
-        return usage.of_dialect(dialect, raw.get("usage"))
+        return usage.with_fees(usage.of_dialect(dialect, raw.get("usage")), raw.get("meters"))
     if not raw.get("meters") and raw.get("trust_cost") is True and raw.get("cost") is not None:
         return usage.Used({})  # what is billed by other things than tokens
     return usage.of_meters(raw.get("meters"), total=raw.get("total_tokens"), reasoning=raw.get("reasoning_tokens"))

@@ -1,14 +1,14 @@
 """The prices of many events at once: whose model a name means, and what it cost at the event's moment."""
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.costs.amounts import Priced, PriceRow, Terms, cost_of, in_force
+from apps.costs.amounts import Priced, PriceRow, Terms, cost_by, in_force, input_tokens_of, rows_for, used_of
 from apps.costs.ingest.items import Event
-from apps.costs.models import Price, Tier
+from apps.costs.models import Meter, Price
 
 # What instrumentation calls a provider, and what price lists do.
 PROVIDERS = {
@@ -36,6 +36,7 @@ class Found:
     model: str
     rows: Sequence[Price] = ()
     edges: Sequence[datetime] = ()
+    steps: Sequence[int] = ()
     is_guess: bool = False
 
 
@@ -45,10 +46,10 @@ class PriceBook:
     def __init__(self, workspace_id: int, events: Iterable[Event]) -> None:
         self._rows: dict[tuple[str, str], list[Price]] = {}
         self._found: dict[tuple[str, tuple[str, ...]], Found] = {}
-        self._in_force: dict[tuple[str, str, int, str, str], tuple[Sequence[PriceRow], Terms]] = {}
+        self._rows_at: dict[tuple[str, str, int, int, str, str], tuple[Mapping[Meter, PriceRow], Terms]] = {}
         asked = {(event.provider, event.models) for event in events}
         names = {name for provider, models in asked for name, _ in _candidates(provider, models)}
-        for price in Price.objects.filter(workspace_id=workspace_id, model__in=names):
+        for price in Price.objects.standing().filter(workspace_id=workspace_id, model__in=names):
             self._rows.setdefault((price.provider, price.model), []).append(price)
 
     def find(self, event: Event) -> Found:
@@ -61,21 +62,22 @@ class PriceBook:
 
     def price(self, event: Event, found: Found) -> Priced:
         """Price an event at the rows in force at its moment. Raises UsageError for a negative meter."""
-        rows, terms = self._at(found, event)
-        priced = cost_of(event.used.meters, rows, terms)
+        used = used_of(event.used.meters)
+        rows, terms = self._at(found, event, input_tokens_of(used))
+        priced = cost_by(used, rows, terms)
         if found.is_guess and not priced.doubt:
             return Priced(priced.cost, priced.price_ids, GUESSED)
         return priced
 
-    def _at(self, found: Found, event: Event) -> tuple[Sequence[PriceRow], Terms]:
-        """Return the rows in force at the moment of an event that could hold for its terms."""
-        key = (found.provider, found.model, bisect_right(found.edges, event.at), event.tier, event.region)
-        known = self._in_force.get(key)
+    def _at(self, found: Found, event: Event, length: int) -> tuple[Mapping[Meter, PriceRow], Terms]:
+        """Return the row of each meter at the moment of an event, at its terms and for the length of its input."""
+        when, step = bisect_right(found.edges, event.at), bisect_left(found.steps, length)
+        key = (found.provider, found.model, when, step, event.tier, event.region)
+        known = self._rows_at.get(key)
         if known is None:
             terms = Terms(event.tier, event.region)
-            tiers, regions = {Tier.STANDARD, terms.wanted_tier}, {"", terms.wanted_region}
-            rows = [row for row in in_force(found.rows, event.at) if row.tier in tiers and row.region in regions]
-            known = self._in_force[key] = ([row for row in rows if row.connection_id is None], terms)
+            rows = [row for row in in_force(found.rows, event.at) if row.connection_id is None]
+            known = self._rows_at[key] = (rows_for({Meter.INPUT: length}, rows, terms), terms)
         return known
 
     def _find(self, given: str, models: tuple[str, ...]) -> Found:
@@ -83,7 +85,8 @@ class PriceBook:
             provider = _provider(given, models) or self._only_provider(name)
             rows = self._rows.get((provider, name))
             if rows:
-                return Found(provider, name, rows, _edges(rows), is_guess)
+                steps = sorted({row.above_input_tokens for row in rows})
+                return Found(provider, name, rows, _edges(rows), steps, is_guess)
         return Found(_provider(given, models), models[0])
 
     def _only_provider(self, model: str) -> str:

@@ -88,6 +88,19 @@ WANTED = frozenset(
     }
 )
 ERROR = 2
+MANY = 1_000
+
+
+def _meanings() -> dict[str, list[tuple[str, int]]]:
+    """Return, for each attribute, what it says in our words, and its rank among those that say the same."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for ours, names in {**COUNTS, **WORDS, "version": VERSION, "cost": COST}.items():
+        for rank, name in enumerate(names):
+            found.setdefault(name, []).append((ours, rank))
+    return found
+
+
+MEANINGS = _meanings()
 
 
 class SpanRead(NamedTuple):
@@ -204,7 +217,8 @@ def _nanoseconds(value: object) -> int:
 def _read(facts: Facts, resource: Facts, ids: str, moments: Moments, is_error: bool) -> SpanRead:
     if _is_sum(facts):
         return SpanRead(None)
-    usage = {name: value for name, names in COUNTS.items() if (value := _first(names, facts)) is not None}
+    said = _said(facts)
+    usage = {name: said[name] for name in COUNTS if name in said}
     if not usage:
         return SpanRead(None, is_silent=bool(facts.get(OPERATION)) or facts.get(INFERENCE_KIND) == "LLM")
     item: dict[str, Any] = {
@@ -213,11 +227,11 @@ def _read(facts: Facts, resource: Facts, ids: str, moments: Moments, is_error: b
         "usage": usage,
         "failed": is_error,
         **_timing(moments),
-        **_words(facts, resource),
+        **_words(said, _said(resource) if resource else {}),
     }
     if tags := _tags(facts, resource):
         item["tags"] = tags
-    if (cost := _first(COST, facts)) is not None and (amount := _amount(cost)) is not None:
+    if (cost := said.get("cost")) is not None and (amount := _amount(cost)) is not None:
         item["cost"] = amount
     return SpanRead(item, server=_server(facts))
 
@@ -242,13 +256,23 @@ def _first(names: Iterable[str], *sources: Facts) -> Value | None:
     return None
 
 
-def _words(facts: Facts, resource: Facts) -> dict[str, Any]:
+def _said(facts: Facts) -> dict[str, Value]:
+    """Return what attributes say, by our name of it; of several that say the same, the one that comes first counts."""
+    found: dict[str, Value] = {}
+    ranks: dict[str, int] = {}
+    for name, value in facts.items():
+        for ours, rank in MEANINGS.get(name, ()):
+            if rank < ranks.get(ours, MANY):
+                found[ours], ranks[ours] = value, rank
+    return found
+
+
+def _words(said: Facts, resource: Facts) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, names in WORDS.items():
-        value = _first(names, facts, resource)
-        if value is not None:
+    for name, value in {**resource, **said}.items():
+        if name in WORDS:
             found[name] = str(value)[: TEXTS[name]]
-    version = _first(VERSION, facts, resource)
+    version = said.get("version", resource.get("version"))
     number = _whole(version) if isinstance(version, int | str) else None
     if isinstance(number, int) and 0 <= number < 2**31:
         found["version"] = number

@@ -14,23 +14,30 @@ from apps.costs.models import IngestCount, Quarantined
 DAYS = 30
 # What the mending of one charge may put right in others: how things are called, never what was counted or when.
 CARRIED = ("provider", "model", "dialect", "team")
+# And whose word counts where costs that were sent are far from our list, for these share a fault, a model and a team.
+JUDGED = ("cost_meant", "trust_cost")
 COLUMNS = [
     {"label": "Day"},
     {"label": "Accepted", "numeric": True},
     {"label": "Duplicate", "numeric": True},
     {"label": "Quarantined", "numeric": True},
+    {"label": "Mended", "numeric": True},
 ]
-KINDS = ("accepted", "duplicate", "quarantined")
+KINDS = ("accepted", "duplicate", "quarantined", "mended")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source and what it sent in the days that are shown; `waiting` is all that is still aside."""
+    """A source and what it sent in the days that are shown, and what of it was mended in them.
+
+    `waiting` is all that is still aside, of whatever day.
+    """
 
     name: str
     accepted: int
     duplicate: int
     quarantined: int
+    mended: int
     waiting: int
     last_at: datetime
 

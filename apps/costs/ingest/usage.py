@@ -1,10 +1,11 @@
 """What a call used, read from a provider's own words into disjoint meters. Nothing is guessed, sums must agree."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.costs.amounts import UsageError, split_inclusive
+from apps.costs.ingest.iterations import Part, parts_of
 from apps.costs.ingest.refusals import Refused, shown
 from apps.costs.models import Meter
 
@@ -21,6 +22,8 @@ class Used:
     reasoning: int = 0
     tier: str = ""
     region: str = ""
+    # The single requests of the answer where there were several; together they are billed in place of the whole.
+    parts: tuple[Part, ...] = ()
 
 
 def of_dialect(dialect: str, given: object) -> Used:
@@ -52,20 +55,38 @@ def of_meters(given: object, *, total: object = None, reasoning: object = None) 
     return Used(meters, _part(reasoning, meters))
 
 
+def with_fees(used: Used, given: object) -> Used:
+    """Return what a usage object says with the uses of tools that stand beside it, since providers leave them out.
+
+    Raises Refused for tokens beside a usage object: then two counts of the same would be there.
+    """
+    if not given:
+        return used
+    if not isinstance(given, Mapping) or any(name not in METERS or not METERS[name].is_fee for name in given):
+        raise Refused("counted-twice", "Beside a usage object, meters may count uses of tools alone.")
+    fees = {METERS[name]: count(value, name) for name, value in given.items()}
+    if doubled := next((meter for meter in fees if used.meters.get(meter)), None):
+        raise Refused("counted-twice", f"Both the usage object and the meters count {doubled.label}.")
+    if not used.parts:
+        return replace(used, meters={**used.meters, **fees})
+    first, *others = used.parts
+    return replace(used, parts=(replace(first, meters={**first.meters, **fees}), *others))
+
+
 def count(value: object, name: str) -> int:
     """Return a count; none is 0. Raises Refused for what is no whole number from 0 to 10^12."""
-    if value is None:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+    if type(value) is int and 0 <= value <= MOST:
+        return value
+    if value is not None:
         raise Refused("not-a-count", f"{name} is {shown(value)}, not a whole number from 0 to {MOST:,}.")
-    return value
+    return 0
 
 
 def _openai(given: Given) -> Used:
     """Read chat completions, embeddings and responses: the whole includes what was cached, written, heard."""
     names = ("input", "output") if "input_tokens" in given else ("prompt", "completion")
-    inside = _inside(given, f"{names[0]}_tokens_details")
-    outside = _inside(given, f"{names[1]}_tokens_details")
+    inside, outside = (_inside(given, f"{n}_tokens_details") or _inside(given, f"{n}_token_details") for n in names)
+    again = _inside(inside, "cached_tokens_details")
     if given.get(f"{names[0]}_tokens") is None:
         raise Refused("no-usage", "The usage says nothing of input tokens.")
     prompt = count(given.get(f"{names[0]}_tokens"), f"{names[0]}_tokens")
@@ -78,12 +99,25 @@ def _openai(given: Given) -> Used:
         cache_write=count(inside.get("cache_write_tokens"), "cache_write_tokens"),
         audio_input=count(inside.get("audio_tokens"), "audio_tokens"),
         audio_output=count(outside.get("audio_tokens"), "audio_tokens"),
+        audio_cached=count(again.get("audio_tokens"), "cached audio_tokens"),
+        image_input=count(inside.get("image_tokens"), "image_tokens"),
+        image_cached=count(again.get("image_tokens"), "cached image_tokens"),
+        image_output=count(outside.get("image_tokens"), "image_tokens"),
     )
     return Used(meters, _part(outside.get("reasoning_tokens"), meters), tier=_word(given.get("service_tier")))
 
 
 def _anthropic(given: Given) -> Used:
     """Read messages: the input leaves out what the cache gave and took."""
+    meters = _anthropic_meters(given)
+    thought = _inside(given, "output_tokens_details").get("thinking_tokens")
+    tier = "fast" if given.get("speed") == "fast" else _word(given.get("service_tier"))
+    parts = parts_of(given.get("iterations"), meters, _anthropic_meters)
+    region = _word(given.get("inference_geo"))
+    return Used(meters, _part(thought, meters), tier=tier, region=region, parts=parts)
+
+
+def _anthropic_meters(given: Given) -> dict[Meter, int]:
     if given.get("input_tokens") is None:
         raise Refused("no-usage", "The usage says nothing of input tokens.")
     written = count(given.get("cache_creation_input_tokens"), "cache_creation_input_tokens")
@@ -92,7 +126,7 @@ def _anthropic(given: Given) -> Used:
     if split:
         _same(written, hour + count(split.get("ephemeral_5m_input_tokens"), "ephemeral_5m_input_tokens"))
     tools = _inside(given, "server_tool_use")
-    meters = {
+    return {
         Meter.INPUT: count(given["input_tokens"], "input_tokens"),
         Meter.CACHE_READ: count(given.get("cache_read_input_tokens"), "cache_read_input_tokens"),
         Meter.CACHE_WRITE: written - hour,
@@ -100,9 +134,6 @@ def _anthropic(given: Given) -> Used:
         Meter.OUTPUT: count(given.get("output_tokens"), "output_tokens"),
         Meter.WEB_SEARCH: count(tools.get("web_search_requests"), "web_search_requests"),
     }
-    thought = _inside(given, "output_tokens_details").get("thinking_tokens")
-    tier = "fast" if given.get("speed") == "fast" else _word(given.get("service_tier"))
-    return Used(meters, _part(thought, meters), tier=tier, region=_word(given.get("inference_geo")))
 
 
 def _telemetry(given: Given) -> Used:

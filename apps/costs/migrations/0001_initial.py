@@ -128,6 +128,7 @@ class Migration(migrations.Migration):
                 ('accepted', models.BigIntegerField(default=0)),
                 ('duplicate', models.BigIntegerField(default=0)),
                 ('quarantined', models.BigIntegerField(default=0)),
+                ('mended', models.BigIntegerField(default=0)),
                 ('last_at', models.DateTimeField()),
             ],
         ),
@@ -156,6 +157,7 @@ class Migration(migrations.Migration):
                 ('valid_to', models.DateTimeField(blank=True, null=True)),
                 ('source', models.CharField(max_length=200)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -284,6 +286,7 @@ class Migration(migrations.Migration):
                 ('cache_write_tokens', models.BigIntegerField()),
                 ('output_tokens', models.BigIntegerField()),
                 ('audio_tokens', models.BigIntegerField()),
+                ('image_tokens', models.BigIntegerField()),
                 ('tool_uses', models.BigIntegerField()),
                 ('latency_ms', models.BigIntegerField()),
                 ('workspace_id', models.BigIntegerField()),
@@ -333,6 +336,7 @@ class Migration(migrations.Migration):
                 ('cache_write_tokens', models.BigIntegerField()),
                 ('output_tokens', models.BigIntegerField()),
                 ('audio_tokens', models.BigIntegerField()),
+                ('image_tokens', models.BigIntegerField()),
                 ('tool_uses', models.BigIntegerField()),
                 ('latency_ms', models.BigIntegerField()),
                 ('workspace_id', models.BigIntegerField()),
@@ -486,6 +490,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='price',
+            name='withdrawn_by',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
+            model_name='price',
             name='workspace',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='accounts.workspace'),
         ),
@@ -610,11 +619,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='price',
-            constraint=models.UniqueConstraint(fields=('workspace', 'provider', 'model', 'meter', 'tier', 'region', 'connection_id', 'above_input_tokens', 'valid_from'), name='price_starts_once', nulls_distinct=False),
+            constraint=models.UniqueConstraint(condition=models.Q(('withdrawn_at', None)), fields=('workspace', 'provider', 'model', 'meter', 'tier', 'region', 'connection_id', 'above_input_tokens', 'valid_from'), name='price_starts_once', nulls_distinct=False),
         ),
         migrations.AddConstraint(
             model_name='price',
-            constraint=models.UniqueConstraint(condition=models.Q(('valid_to', None)), fields=('workspace', 'provider', 'model', 'meter', 'tier', 'region', 'connection_id', 'above_input_tokens'), name='price_open_once', nulls_distinct=False),
+            constraint=models.UniqueConstraint(condition=models.Q(('valid_to', None), ('withdrawn_at', None)), fields=('workspace', 'provider', 'model', 'meter', 'tier', 'region', 'connection_id', 'above_input_tokens'), name='price_open_once', nulls_distinct=False),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='price',
@@ -631,6 +640,10 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='price',
             trigger=pgtrigger.compiler.Trigger(name='closed_once', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."valid_to" IS NOT NULL AND OLD."valid_to" IS DISTINCT FROM (NEW."valid_to"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='35c84e1bdc7991337f8931171a3865a8c27fff7c', operation='UPDATE', pgid='pgtrigger_closed_once_040e2', table='costs_price', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='price',
+            trigger=pgtrigger.compiler.Trigger(name='withdrawn_once', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."withdrawn_at" IS NOT NULL)', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='a7bce01d9f6c661049cecd865579ac139e8194c7', operation='UPDATE', pgid='pgtrigger_withdrawn_once_82dd0', table='costs_price', when='BEFORE')),
         ),
         migrations.AddConstraint(
             model_name='priceproposal',

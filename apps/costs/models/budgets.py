@@ -83,6 +83,13 @@ class Budget(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def needs_charges(self) -> bool:
+        """Return whether only the charges themselves know what it covers: no sum has a customer beside the rest."""
+        return self.customer is not None and any(
+            getattr(self, name) is not None for name in self.CONDITIONS if name != "customer"
+        )
+
 
 class BudgetPeriod(models.Model):
     """One period of a budget: its limit, what its charges came to, and what calls in flight may yet cost.

@@ -65,6 +65,8 @@ class IngestCount(models.Model):
     accepted = models.BigIntegerField(default=0)
     duplicate = models.BigIntegerField(default=0)
     quarantined = models.BigIntegerField(default=0)
+    # What was set aside and has been booked since, on the day of its mending.
+    mended = models.BigIntegerField(default=0)
     last_at = models.DateTimeField()
 
     class Meta:

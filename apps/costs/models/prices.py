@@ -23,12 +23,17 @@ class Tier(models.TextChoices):
 
 
 class PriceQuerySet(models.QuerySet["Price"]):
+    def standing(self) -> Self:
+        """Leave out what was written by mistake and withdrawn."""
+        return self.filter(withdrawn_at=None)
+
     def in_force(self, at: datetime) -> Self:
-        return self.filter(valid_from__lte=at).filter(models.Q(valid_to=None) | models.Q(valid_to__gt=at))
+        begun = self.standing().filter(valid_from__lte=at)
+        return begun.filter(models.Q(valid_to=None) | models.Q(valid_to__gt=at))
 
     def open_ended(self) -> Self:
         """Keep the last price of each meter: the one that the next price closes."""
-        return self.filter(valid_to=None)
+        return self.standing().filter(valid_to=None)
 
     def of(self, provider: str, model: str) -> Self:
         return self.filter(provider=provider, model=model)
@@ -66,7 +71,8 @@ class Terms(models.Model):
 class Price(Terms):
     """What one unit of one meter costs, from when to when, and who says so.
 
-    A price list only grows: a row is closed once, by the price that follows it, and never changes otherwise.
+    A price list only grows: a row is closed once, by the price that follows it, and never changes otherwise. One that
+    was written by mistake is withdrawn, once: it stays to be read and prices nothing any more.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="prices")
@@ -76,6 +82,8 @@ class Price(Terms):
     source = models.CharField(max_length=200)
     approved_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
 
     objects = PriceQuerySet.as_manager()
 
@@ -86,11 +94,14 @@ class Price(Terms):
                 condition=models.Q(valid_to=None) | models.Q(valid_to__gt=models.F("valid_from")), name="price_period"
             ),
             models.UniqueConstraint(
-                fields=["workspace", *TERMS, "valid_from"], nulls_distinct=False, name="price_starts_once"
+                fields=["workspace", *TERMS, "valid_from"],
+                condition=models.Q(withdrawn_at=None),
+                nulls_distinct=False,
+                name="price_starts_once",
             ),
             models.UniqueConstraint(
                 fields=["workspace", *TERMS],
-                condition=models.Q(valid_to=None),
+                condition=models.Q(valid_to=None, withdrawn_at=None),
                 nulls_distinct=False,
                 name="price_open_once",
             ),
@@ -98,12 +109,17 @@ class Price(Terms):
         triggers = [
             NO_TRUNCATE,
             pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
-            pgtrigger.ReadOnly(name="fixed", exclude=["valid_to"]),
+            pgtrigger.ReadOnly(name="fixed", exclude=["valid_to", "withdrawn_at", "withdrawn_by"]),
             pgtrigger.Protect(
                 name="closed_once",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__valid_to__isnull=False)
                 & pgtrigger.Q(old__valid_to__df=pgtrigger.F("new__valid_to")),
+            ),
+            pgtrigger.Protect(
+                name="withdrawn_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__withdrawn_at__isnull=False),
             ),
         ]
 

@@ -36,6 +36,7 @@ class Totals(Brief):
     cache_write_tokens = models.BigIntegerField()
     output_tokens = models.BigIntegerField()
     audio_tokens = models.BigIntegerField()
+    image_tokens = models.BigIntegerField()
     tool_uses = models.BigIntegerField()
     latency_ms = models.BigIntegerField()
 

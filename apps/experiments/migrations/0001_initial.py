@@ -15,67 +15,11 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('llm', '0001_initial'),
+        ('prompts', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='Run',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('suite_version', models.PositiveIntegerField()),
-                ('dataset_version', models.PositiveIntegerField()),
-                ('assertions', models.JSONField()),
-                ('pass_threshold', models.DecimalField(decimal_places=3, max_digits=4)),
-                ('case_threshold', models.DecimalField(decimal_places=3, max_digits=4, null=True)),
-                ('repeats', models.PositiveSmallIntegerField()),
-                ('concurrency', models.PositiveSmallIntegerField(default=32)),
-                ('reuse', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('summary', models.JSONField(help_text='The figures as they were when it ended.', null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='RunArm',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('role', models.CharField(choices=[('candidate', 'Candidate'), ('baseline', 'Baseline')], max_length=10)),
-                ('taken_in', models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Score',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('assertion_index', models.PositiveSmallIntegerField(default=0)),
-                ('name', models.CharField(max_length=120)),
-                ('source', models.CharField(choices=[('assertion', 'Assertion'), ('judge', 'Judge'), ('person', 'Person')], default='assertion', max_length=10)),
-                ('verdict', models.BooleanField(null=True)),
-                ('value', models.FloatField(null=True)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('scorer_version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Suite',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('assertions', models.JSONField(default=list)),
-                ('repeats', models.PositiveSmallIntegerField(default=1)),
-                ('pass_threshold', models.DecimalField(decimal_places=3, default=0, max_digits=4)),
-                ('case_threshold', models.DecimalField(blank=True, decimal_places=3, max_digits=4, null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
         migrations.CreateModel(
             name='Dataset',
             fields=[
@@ -106,6 +50,42 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Run',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('suite_version', models.PositiveIntegerField()),
+                ('dataset_version', models.PositiveIntegerField()),
+                ('assertions', models.JSONField()),
+                ('pass_threshold', models.DecimalField(decimal_places=3, max_digits=4)),
+                ('case_threshold', models.DecimalField(decimal_places=3, max_digits=4, null=True)),
+                ('repeats', models.PositiveSmallIntegerField()),
+                ('concurrency', models.PositiveSmallIntegerField(default=32)),
+                ('reuse', models.BooleanField(default=False)),
+                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
+                ('reason', models.CharField(blank=True, max_length=500)),
+                ('summary', models.JSONField(help_text='The figures as they were when it ended.', null=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('started_at', models.DateTimeField(null=True)),
+                ('finished_at', models.DateTimeField(null=True)),
+                ('change_request', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='prompts.changerequest')),
+                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='experiments.dataset')),
+                ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='accounts.workspace')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RunArm',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField()),
+                ('role', models.CharField(choices=[('candidate', 'Candidate'), ('baseline', 'Baseline')], max_length=10)),
+                ('taken_in', models.JSONField(default=dict)),
+                ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='run_arms', to='llm.model')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='arms', to='experiments.run')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='run_arms', to='prompts.version')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Output',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -130,6 +110,142 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(null=True)),
                 ('call', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='llm.call')),
                 ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='outputs', to='experiments.case')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='outputs', to='experiments.run')),
+                ('arm', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='outputs', to='experiments.runarm')),
             ],
+        ),
+        migrations.CreateModel(
+            name='Score',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('assertion_index', models.PositiveSmallIntegerField(default=0)),
+                ('name', models.CharField(max_length=120)),
+                ('source', models.CharField(choices=[('assertion', 'Assertion'), ('judge', 'Judge'), ('person', 'Person')], default='assertion', max_length=10)),
+                ('verdict', models.BooleanField(null=True)),
+                ('value', models.FloatField(null=True)),
+                ('reason', models.CharField(blank=True, max_length=500)),
+                ('scorer_version', models.PositiveIntegerField(default=1)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('output', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scores', to='experiments.output')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Suite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=120)),
+                ('assertions', models.JSONField(default=list)),
+                ('repeats', models.PositiveSmallIntegerField(default=1)),
+                ('pass_threshold', models.DecimalField(decimal_places=3, default=0, max_digits=4)),
+                ('case_threshold', models.DecimalField(blank=True, decimal_places=3, max_digits=4, null=True)),
+                ('version', models.PositiveIntegerField(default=1)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='suites', to='experiments.dataset')),
+                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='suites', to='prompts.prompt')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='suites', to='accounts.workspace')),
+            ],
+        ),
+        migrations.AddField(
+            model_name='run',
+            name='suite',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='experiments.suite'),
+        ),
+        migrations.AddConstraint(
+            model_name='dataset',
+            constraint=models.UniqueConstraint(fields=('workspace', 'name'), name='dataset_name_once'),
+        ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(fields=['dataset', 'position', 'id'], name='case_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='case',
+            constraint=models.UniqueConstraint(condition=models.Q(('removed_in', None)), fields=('dataset', 'key'), name='case_current_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='case',
+            constraint=models.CheckConstraint(condition=models.Q(('removed_in', None), ('removed_in__gt', models.F('added_in')), _connector='OR'), name='case_removed_after_added'),
+        ),
+        migrations.AddConstraint(
+            model_name='runarm',
+            constraint=models.UniqueConstraint(fields=('run', 'position'), name='run_arm_position_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='runarm',
+            constraint=models.UniqueConstraint(condition=models.Q(('role', 'baseline')), fields=('run',), name='run_one_baseline'),
+        ),
+        migrations.AddIndex(
+            model_name='output',
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'leased'])), fields=['run', 'id'], name='output_left'),
+        ),
+        migrations.AddIndex(
+            model_name='output',
+            index=models.Index(condition=models.Q(('state', 'leased')), fields=['run', 'leased_until'], name='output_leased'),
+        ),
+        migrations.AddIndex(
+            model_name='output',
+            index=models.Index(fields=['run', 'case', 'arm'], name='output_by_case'),
+        ),
+        migrations.AddConstraint(
+            model_name='output',
+            constraint=models.UniqueConstraint(fields=('arm', 'case', 'repeat'), name='output_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='output',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token__isnull', False), ('leased_until__isnull', False), ('state', 'leased')), models.Q(models.Q(('state', 'leased'), _negated=True), ('lease_token', None), ('leased_until', None)), _connector='OR'), name='output_lease_fits_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='output',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['waiting', 'leased'])), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'failed'])), _connector='OR'), name='output_finished_or_not'),
+        ),
+        migrations.AddConstraint(
+            model_name='output',
+            constraint=models.CheckConstraint(condition=models.Q(('error_kind', ''), ('state', 'failed'), _negated=True), name='output_failed_with_kind'),
+        ),
+        migrations.AddConstraint(
+            model_name='score',
+            constraint=models.UniqueConstraint(fields=('output', 'source', 'assertion_index', 'scorer_version'), name='score_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='suite',
+            constraint=models.UniqueConstraint(fields=('prompt', 'name'), name='suite_name_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='suite',
+            constraint=models.CheckConstraint(condition=models.Q(('repeats__gte', 1), ('repeats__lte', 20)), name='suite_repeats'),
+        ),
+        migrations.AddConstraint(
+            model_name='suite',
+            constraint=models.CheckConstraint(condition=models.Q(('pass_threshold__gte', 0), ('pass_threshold__lte', 1)), name='suite_pass_threshold'),
+        ),
+        migrations.AddConstraint(
+            model_name='suite',
+            constraint=models.CheckConstraint(condition=models.Q(('case_threshold', None), models.Q(('case_threshold__gt', 0), ('case_threshold__lte', 1)), _connector='OR'), name='suite_case_threshold'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(fields=['workspace', '-id'], name='run_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['id'], name='run_active'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('started_at', None), ('state', 'queued')), models.Q(('finished_at', None), ('started_at__isnull', False), ('state', 'running')), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'failed', 'cancelled'])), _connector='OR'), name='run_times_fit_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), ('state', 'failed'), _negated=True), name='run_failed_with_reason'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(('concurrency__gte', 1), ('concurrency__lte', 512)), name='run_concurrency'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(('change_request', None), ('reuse', False), _connector='OR'), name='run_evidence_is_new'),
         ),
     ]

@@ -1,6 +1,7 @@
 """Anthropic's messages."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from apps.llm.completion import Answer, CompletionRequest, ToolCall, Usage
@@ -9,6 +10,9 @@ from apps.llm.dialects import reading
 DEFAULT_MAX_TOKENS = 4096
 ANSWER_TOOL = "give_structured_answer"
 WRAPPED = "structured_answer"
+# Requests of an answer that its whole usage leaves out.
+BESIDE = frozenset({"compaction", "advisor_message"})
+COUNTED = ("input", "cache_read", "cache_write", "cache_write_1h", "output")
 FINISH_REASONS = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -179,6 +183,20 @@ def _tool_call(block: dict[str, Any]) -> ToolCall:
 
 
 def usage(given: object) -> Usage | None:
+    """Return disjoint meters, with those of the requests that the whole leaves out: what was summed up, whom it asked.
+
+    A call has one charge at its own model's price, so what another model was asked makes the charge an estimate.
+    """
+    found = _usage(given)
+    for entry in reading.sequence(reading.mapping(given).get("iterations")) if found else []:
+        kind = reading.mapping(entry).get("type")
+        if found and kind in BESIDE and (more := _usage(entry)):
+            counts = {name: getattr(found, name) + getattr(more, name) for name in COUNTED}
+            found = replace(found, **counts, estimated=found.estimated or kind != "compaction")
+    return found
+
+
+def _usage(given: object) -> Usage | None:
     """Return disjoint meters: Anthropic's input leaves out what was read from or written to the cache."""
     if not isinstance(given, dict) or given.get("input_tokens") is None or given.get("output_tokens") is None:
         return None

@@ -40,7 +40,9 @@ def promote_in_emergency(
     if not request.is_waiting:
         raise Conflict(f"This request is already {request.get_state_display().lower()}.")
     standing = gate.standing_of(request)
-    skipped = [*(text for text in standing.blockers if text not in standing.conflicts), *standing.holds]
+    if standing.conflicts:
+        raise Conflict(standing.conflicts[0])
+    skipped = [*standing.blockers, *standing.holds]
     if not skipped:
         raise DomainError("Nothing is missing. Promote it the usual way.")
     now = timezone.now()

@@ -160,7 +160,7 @@ def _open(request: ChangeRequest, replaces: ChangeRequest | None, acting_user: U
     request = steps.settle(request, by=acting_user)
     if request.environment.approvals_needed:
         steps.tell_reviewers(request)
-    after = {"environment": request.environment.name, "versions": _named(request), **_identity(request)}
+    after = {"environment": request.environment.name, **_facts(request), **_identity(request)}
     actor = request.author_key or acting_user
     audit.record(workspace=request.workspace, actor=actor, verb="proposed", target=request, after=after)
     return request
@@ -222,6 +222,12 @@ def _announce(request: ChangeRequest, acting_user: User) -> None:
 
 def _named(request: ChangeRequest) -> list[str]:
     return sorted(str(item.version) for item in request.items.select_related("version__prompt"))
+
+
+def _facts(request: ChangeRequest) -> dict[str, object]:
+    """Return what the log says is asked for: the one version, or all by name."""
+    items = list(request.items.all())
+    return {"version": items[0].version.number} if len(items) == 1 else {"versions": _named(request)}
 
 
 def _identity(request: ChangeRequest) -> dict[str, str]:

@@ -93,7 +93,7 @@ def clean_url(url: str) -> str:
 
 def clean_evidence(evidence: dict[str, Any] | None) -> dict[str, Any]:
     """Return evidence that is small enough to keep: an object of at most 16 kB. `n` says how many cases were looked at."""
-    found = evidence or {}
+    found: dict[str, Any] = evidence or {}
     if not isinstance(found, dict) or _depth(found) > DEEPEST:
         raise DomainError(f"The evidence is a JSON object, nested at most {DEEPEST} deep.")
     found = text.clean_tree(found, field="The evidence", max_bytes=EVIDENCE_LIMIT)

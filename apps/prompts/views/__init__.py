@@ -22,7 +22,16 @@ from apps.prompts.views.decisions import (
 )
 from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
 from apps.prompts.views.discussions import change_request_comment, comment_edit, comment_resolve
-from apps.prompts.views.drafts import draft_discard, draft_edit, draft_save, version_save
+from apps.prompts.views.drafts import (
+    draft_company,
+    draft_convert,
+    draft_discard,
+    draft_edit,
+    draft_preview,
+    draft_references,
+    draft_save,
+    version_save,
+)
 from apps.prompts.views.environments import (
     environment_delete,
     environment_edit,
@@ -73,8 +82,12 @@ __all__ = [
     "comment_edit",
     "comment_resolve",
     "deployment_list",
+    "draft_company",
+    "draft_convert",
     "draft_discard",
     "draft_edit",
+    "draft_preview",
+    "draft_references",
     "draft_save",
     "environment_delete",
     "environment_edit",

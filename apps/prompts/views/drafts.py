@@ -1,10 +1,10 @@
-"""Writing a draft with its preview beside it."""
+"""Writing a draft with its preview beside it. The page types on its own; it asks here to keep, to look and to convert."""
 
-from copy import copy
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.db.models import Prefetch
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_POST
 
@@ -13,12 +13,13 @@ from apps.accounts.rights import Right
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
 from apps.core.htmx import HttpRequest, page
-from apps.llm.models import Model
-from apps.prompts import actions, boards, contents, rendering, variables
-from apps.prompts.forms import read_draft
+from apps.prompts import actions, boards, editor, items, writing
+from apps.prompts.draft_form import Written, read_draft
 from apps.prompts.models import Draft, Prompt
-from apps.prompts.templates import FORMATS, as_text
+from apps.prompts.templates import FORMATS
 from apps.prompts.views.prompts import find, frame
+
+CHOICES = 30
 
 
 @require_GET
@@ -31,37 +32,76 @@ def draft_edit(request: HttpRequest, prompt_id: int) -> HttpResponse:
 @require_POST
 @requires(Right.EDIT)
 def draft_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
-    """Autosave: keep the text and answer with preview, contract and saved state; the text itself stays in the page.
+    """Autosave: keep what the page holds and answer with what there is to see of it; the text stays in the page.
 
-    With `op` (add, remove:<index>) a message is added or taken away and the whole editor comes back.
+    With `op` (add, placeholder, examples, row; remove, up or down with an index) a card is changed first: so the
+    buttons work without a script too.
     """
     draft = _own_draft(request, find(request, prompt_id))
-    content = read_draft(request.POST)
-    op = request.POST.get("op", "")
-    _change_messages(content["messages"], op)
+    written = read_draft(request.POST, draft)
+    editor.change_cards(written.content, request.POST.get("op", ""))
     try:
-        draft = actions.save_draft(draft=draft, revision=_revision(request), content=content, acting_user=request.user)
+        draft = actions.save_draft(
+            draft=draft, revision=_revision(request), content=written.content, acting_user=request.user
+        )
     except DomainError as error:
-        context = {**_context(request, _typed(draft, content)), "save_error": error}
-        return page(request, "prompts/draft_edit.html", context, fragment="editor" if op else "saved")
-    names_changed = [v["name"] for v in content["variables"]] != [v["name"] for v in _contract(draft)[0]]
-    context = {**_context(request, draft), "oob": True, "names_changed": names_changed}
-    return page(request, "prompts/draft_edit.html", context, fragment="editor" if op else "saved")
+        return _not_saved(request, draft, written, error)
+    if not request.accepts("text/html"):
+        return JsonResponse(editor.told(request.workspace, draft, _inputs(request, draft), written.problems))
+    messages.success(request, written.first_problem or "Saved.")
+    return redirect("draft_edit", workspace=request.workspace.slug, prompt_id=prompt_id)
 
 
-def _change_messages(rows: list[dict[str, str]], op: str) -> None:
-    verb, _, index = op.partition(":")
-    if verb == "add":
-        rows.append({"role": "assistant" if rows[-1]["role"] == "user" else "user", "content": ""})
-    elif verb == "remove" and index.isdigit() and int(index) < len(rows) > 1:
-        del rows[int(index)]
+def _not_saved(request: HttpRequest, draft: Draft, written: Written, error: DomainError) -> HttpResponse:
+    """Say why; to a tab that is out of date, also what was saved in its stead."""
+    if request.accepts("text/html"):
+        context = {**_context(request, writing.typed(draft, written.content)), "save_error": error.message}
+        return page(request, "prompts/draft_edit.html", context, status=error.status)
+    told: dict[str, Any] = {"error": error.message, "code": error.code}
+    if isinstance(error, Conflict):
+        told["theirs"] = {"revision": draft.revision, "at": draft.updated_at.isoformat(), **draft.content()}
+    return JsonResponse(told, status=error.status)
 
 
-def _revision(request: HttpRequest) -> int:
-    revision = text.whole_number(request.POST.get("revision", ""))
-    if revision is None:
-        raise Conflict("This page is out of date. Reload it; your last saved text is kept.")
-    return revision
+@require_POST
+@requires(Right.EDIT)
+def draft_preview(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Answer what a model would see of the page's text, at every pause of a hand. Keeps nothing."""
+    draft = _own_draft(request, find(request, prompt_id))
+    shown = writing.typed(draft, read_draft(request.POST, draft).content)
+    return JsonResponse(editor.seen(shown, writing.look(shown, _inputs(request, draft))))
+
+
+@require_POST
+@requires(Right.EDIT)
+def draft_convert(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Answer how the page's texts are spelled in the format `to`, and what has no match there. Keeps nothing."""
+    draft = _own_draft(request, find(request, prompt_id))
+    content = read_draft(request.POST, draft).content
+    after = request.POST.get("to", "")
+    if after not in FORMATS or content["format"] not in FORMATS:
+        return JsonResponse({"error": f"The format must be one of {', '.join(FORMATS)}."}, status=422)
+    return JsonResponse(editor.respelled(content, after))
+
+
+@require_GET
+@requires(Right.EDIT)
+def draft_company(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Answer who else writes this prompt, and what was saved since the draft began: the page asks now and then."""
+    draft = _own_draft(request, find(request, prompt_id))
+    return page(request, "prompts/draft_edit.html", _company(draft), fragment="company")
+
+
+@require_GET
+@requires(Right.EDIT)
+def draft_references(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    """Answer which text prompts can be taken in, with the versions and the labels to choose from."""
+    wanted = request.workspace.prompts.active().filter(kind=Prompt.Kind.TEXT).exclude(pk=prompt_id)
+    query = request.GET.get("q", "").strip()[:200]
+    found = wanted.filter(name__icontains=query, versions__isnull=False).distinct()
+    rows = found.prefetch_related(boards.live_prefetch(), "labels__version", Prefetch("versions"))
+    context = {"prompt": find(request, prompt_id), "choices": rows.order_by("name", "id")[:CHOICES], "query": query}
+    return page(request, "prompts/draft_references.html", context, fragment="choices")
 
 
 @require_POST
@@ -70,14 +110,18 @@ def version_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
     """Save what the page holds, then make it a version: one press never loses the last words."""
     prompt = find(request, prompt_id)
     draft = _own_draft(request, prompt)
-    content = read_draft(request.POST)
+    written = read_draft(request.POST, draft)
     message = request.POST.get("message", "")
     try:
-        draft = actions.save_draft(draft=draft, revision=_revision(request), content=content, acting_user=request.user)
+        if written.problems:
+            raise DomainError(written.first_problem)
+        draft = actions.save_draft(
+            draft=draft, revision=_revision(request), content=written.content, acting_user=request.user
+        )
         version = actions.save_version(draft=draft, message=message, acting_user=request.user)
     except DomainError as error:
-        context = {**_context(request, _typed(draft, content)), "version_error": error.message, "message": message}
-        return page(request, "prompts/draft_edit.html", context, status=422)
+        context = {**_context(request, writing.typed(draft, written.content)), "message": message}
+        return page(request, "prompts/draft_edit.html", {**context, "version_error": error.message}, status=422)
     messages.success(request, f"Version {version.number} is saved.")
     return redirect("version_detail", workspace=request.workspace.slug, prompt_id=prompt.pk, number=version.number)
 
@@ -96,52 +140,39 @@ def _own_draft(request: HttpRequest, prompt: Prompt) -> Draft:
     return get_object_or_404(drafts, author=request.user)
 
 
-def _typed(draft: Draft, content: dict[str, Any]) -> Draft:
-    """Return the draft as the page holds it: what could not be saved is still shown."""
-    shown = copy(draft)
-    for field, value in content.items():
-        setattr(shown, field, value)
-    return shown
+def _revision(request: HttpRequest) -> int:
+    revision = text.whole_number(request.POST.get("revision", ""))
+    if revision is None:
+        raise Conflict("This page is out of date. Reload it; your last saved text is kept.")
+    return revision
+
+
+def _inputs(request: HttpRequest, draft: Draft) -> dict[str, Any] | None:
+    """Return the values of the input set that the page previews with, if it is one of this prompt's."""
+    number = text.whole_number(request.POST.get("inputs", ""))
+    chosen = next((one for one in editor.input_sets(draft.prompt) if one.pk == number), None) if number else None
+    return chosen.values if chosen else None
+
+
+def _company(draft: Draft) -> dict[str, Any]:
+    newest = draft.prompt.versions.select_related("author").newest_first().first()
+    began = draft.based_on.number if draft.based_on else 0
+    return {
+        "prompt": draft.prompt,
+        "draft": draft,
+        "others": editor.others(draft),
+        "newer": newest if newest and newest.number > began else None,
+    }
 
 
 def _context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
     """Collect what the editor shows."""
-    contract, problem = _contract(draft)
-    preview, preview_problem = _preview(draft, contract)
+    seen = writing.look(draft)
     return {
         **frame(request, draft.prompt, "draft"),
-        "draft": draft,
-        "contract": [{**variable, "default_text": _default_text(variable)} for variable in contract],
-        "problem": problem or preview_problem,
-        "preview": preview,
-        "tokens": rendering.approximate_tokens(preview or draft.messages),
-        "models": Model.objects.usable().chatting().filter(workspace=request.workspace).order_by("name"),
-        "formats": list(FORMATS),
-        "types": variables.TYPES,
-        "roles": ("system", "user", "assistant"),
+        **_company(draft),
+        **editor.page_of(request.workspace, draft, seen),
+        "written": editor.written(draft, request.POST if request.method == "POST" else None),
+        "has_examples": any(items.is_examples(item) for item in draft.messages),
         "message": "",
-        "others": draft.prompt.drafts.exclude(pk=draft.pk).select_related("author", "author_key"),
-        "live": boards.live_of(draft.prompt),
     }
-
-
-def _default_text(variable: variables.Variable) -> str:
-    return "" if variable.get("default") is None else as_text(variable["default"])
-
-
-def _contract(draft: Draft) -> tuple[list[variables.Variable], str]:
-    """Return the contract found in the text and, when it cannot be read, why."""
-    try:
-        return contents.contract_of(draft), ""
-    except DomainError as error:
-        return draft.variables, error.message
-
-
-def _preview(draft: Draft, contract: list[variables.Variable]) -> tuple[list[dict[str, str]], str]:
-    try:
-        values = variables.example_values(contract)
-        shown = copy(draft)
-        shown.variables = contract
-        return rendering.messages_of(shown, values), ""
-    except DomainError as error:
-        return [], error.message

@@ -193,6 +193,15 @@ SUMMARISE = PromptText(
                 _TICKET,
             ),
         ),
+        Wording(
+            "olga",
+            "Name the queue first, so that the evening shift can sort by it",
+            _chat(
+                f"{_SUMMARY} Summarise the message in two sentences.\nBegin with the label of its queue.\n"
+                f"Mention the order number.\n{_HOUSE_RULES}",
+                _TICKET,
+            ),
+        ),
     ],
 )
 
@@ -231,6 +240,16 @@ CLASSIFY = PromptText(
             _chat(f"Classify the message. Answer with the label only.\n{_HOUSE_RULES}\n\n{_DEFINED}", _TICKET),
             model=LARGE,
         ),
+        Wording(
+            "olga",
+            "When two labels fit, the one that needs somebody sooner",
+            _chat(
+                "Classify the message. Answer with the label only. When two fit, choose the one that needs somebody "
+                f"sooner.\n{_HOUSE_RULES}\n\n{_DEFINED}",
+                _TICKET,
+            ),
+            model=LARGE,
+        ),
     ],
 )
 
@@ -256,6 +275,17 @@ EXTRACT = PromptText(
             ),
             model=CLAUDE,
             parameters={"temperature": 0, "max_tokens": 300},
+        ),
+        Wording(
+            "olga",
+            "Half the room for an answer that is never long",
+            _chat(
+                "Extract order_number, customer_name and product from the message as JSON.\n"
+                "Never guess: use only facts from the message and write null where it says nothing.",
+                _TICKET,
+            ),
+            model=CLAUDE,
+            parameters={"temperature": 0, "max_tokens": 150},
         ),
     ],
     schema={
