@@ -1,5 +1,7 @@
 """What people may send: shapes and sizes. The rules stand in the actions."""
 
+from typing import Any
+
 from django import forms
 
 from apps.prompts.models import Approval, Prompt
@@ -18,6 +20,13 @@ class PromptForm(forms.Form):
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     tags = forms.CharField(max_length=300, required=False, widget=TEXT, help_text="Separated by commas.")
+    starter = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A starter says of what kind the prompt is.
+        if self["starter"].value():
+            del self.fields["kind"]
 
     def clean_tags(self) -> list[str]:
         return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]

@@ -121,7 +121,8 @@ TEXT = Starter(
     "text",
     [_user("{{input}}")],
 )
-STARTERS = (BLANK, ROLE, FEW_SHOT, STEPS, TEXT)
+PATTERNS = (ROLE, FEW_SHOT, STEPS)
+STARTERS = (BLANK, *PATTERNS, TEXT)
 
 
 def find(name: str) -> Starter | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Max
+from django.db.models import F, Subquery
 
 from apps.prompts import boards
 from apps.prompts.models import ChangeRequest, Deployment, DeploymentArm, Environment, Prompt, Version
@@ -33,10 +33,10 @@ def timeline(prompt: Prompt, versions: Sequence[Version], limit: int = 30) -> li
 
 
 def _arms(prompt: Prompt) -> "list[DeploymentArm]":
-    top = Environment.objects.filter(workspace=prompt.workspace_id).order_by().values("workspace")
+    top = Environment.objects.filter(workspace=prompt.workspace_id).order_by("-rank").values("pk")[:1]
     arms = (
         DeploymentArm.objects.filter(deployment__prompt=prompt)
-        .filter(deployment__environment__rank=top.annotate(top=Max("rank")).values("top"))
+        .filter(deployment__environment=Subquery(top))
         .select_related("deployment__environment", "deployment__actor", "deployment__actor_key")
         .annotate(number=F("version__number"))
         .order_by("-deployment", "-weight", "-pk")

@@ -99,6 +99,12 @@ def test_a_prompt_that_takes_in_another_comes_after_it(workspace: Workspace, pau
     assert take_in(workspace, paula, as_json([parent, child])).count("new") == 2
 
 
+def test_two_of_one_name_become_two_versions(workspace: Workspace, paula: User) -> None:
+    config = {"prompts": [{"label": "same", "raw": "One"}, {"label": "same", "raw": "Two"}]}
+    take_in(workspace, paula, as_json(config))
+    assert [v.messages[0]["content"] for v in Version.objects.order_by("number")] == ["One", "Two"]
+
+
 def test_another_kind_under_the_same_name_is_refused(workspace: Workspace, paula: User) -> None:
     factories.make_prompt(workspace, "tone", kind="chat")
     report = take_in(workspace, paula, as_json(LANGFUSE[2:]))

@@ -56,7 +56,6 @@ def shelf(workspace: Workspace, paula: User, ravi: User) -> dict[str, Prompt]:
         ("ช่วยแปลข้อความนี้", ["loose"]),
         ("greet contract", []),
         ("' & | ! :* (", []),
-        ("\x00", ["legal/summary", "loose", "support/chat/greet", "support/mail/reply"]),
         ("user", []),
     ],
 )
@@ -112,7 +111,7 @@ def test_folder_tag_owner_and_words_narrow_together(
 
 @pytest.mark.parametrize(
     "query",
-    [{"owner": "x"}, {"owner": "9" * 99}, {"sort": "evil"}, {"page": "-3"}, {"folder": "\x00/"}, {"tag": "\x00"}],
+    [{"owner": "x"}, {"owner": "9" * 99}, {"sort": "evil"}, {"page": "-3"}, {"folder": "//"}, {"tag": "'; --"}],
 )
 def test_odd_filters_break_nothing(
     paulas: Client, workspace: Workspace, shelf: dict[str, Prompt], query: dict[str, str]

@@ -74,16 +74,18 @@ def import_prompts(*, workspace: Workspace, batch: Batch, acting_user: User, dry
 
 def _children_first(prompts: list[Incoming]) -> Iterator[Incoming]:
     """Yield prompts behind those that they take in, as far as these come in with them."""
-    by_name = {one.name: one for one in prompts}
-    done: set[str] = set()
+    by_name: dict[str, list[Incoming]] = {}
+    for one in prompts:
+        by_name.setdefault(one.name, []).append(one)
+    done: set[int] = set()
 
     def visit(one: Incoming, depth: int) -> Iterator[Incoming]:
-        if one.name in done or depth > composition.MAX_DEPTH + 1:
+        if id(one) in done or depth > composition.MAX_DEPTH + 1:
             return
-        done.add(one.name)
+        done.add(id(one))
         for name in _taken_in(one):
-            if name in by_name:
-                yield from visit(by_name[name], depth + 1)
+            for child in by_name.get(name, []):
+                yield from visit(child, depth + 1)
         yield one
 
     for one in prompts:

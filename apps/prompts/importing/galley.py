@@ -1,5 +1,6 @@
 """Our own file: one prompt with its versions, readable, and the same again when it comes back."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ from apps.prompts.models import Prompt, Version
 
 FORMAT = "galley/prompt"
 VERSION = 1
+ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 FIELDS = ("messages", "examples", "format", "variables", "model_config", "output_schema", "tools")
 
 
@@ -21,7 +23,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    # What YAML takes for a line end of its own is spelled out.
+    style = '"' if ODD.search(value) else "|" if "\n" in value else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -38,7 +41,7 @@ def dump(prompt: Prompt, versions: Iterable[Version]) -> str:
         "format": FORMAT,
         "format_version": VERSION,
         "name": prompt.name,
-        "kind": prompt.kind,
+        "kind": str(prompt.kind),
         "description": prompt.description,
         "tags": prompt.tags,
         "versions": [_version(version) for version in versions],
@@ -48,7 +51,7 @@ def dump(prompt: Prompt, versions: Iterable[Version]) -> str:
 
 def _version(version: Version) -> dict[str, Any]:
     content = {name: value for name, value in version.content().items() if value not in ([], None)}
-    return {"message": version.message, **content}
+    return {"message": version.message, **content, "format": str(version.format)}
 
 
 def read(data: dict[str, Any], where: str) -> Incoming:

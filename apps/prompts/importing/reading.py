@@ -8,6 +8,7 @@ from apps.prompts.importing import archives, galley, langfuse, openai, parsing, 
 from apps.prompts.importing.incoming import MAX_BYTES, Batch, Incoming, IncomingVersion, Unreadable
 
 DATA = (".json", ".yaml", ".yml")
+TEXTS = (".txt", ".md", ".markdown", ".prompt")
 
 
 def read(name: str, data: bytes) -> Batch:
@@ -58,8 +59,9 @@ def _pointed(data: bytes, path: str) -> set[str]:
 def _file(path: str, data: bytes, beside: Mapping[str, bytes], root: str = "") -> Batch:
     text = parsing.decoded(data, path)
     suffix = PurePosixPath(path).suffix.lower()
-    if suffix in DATA or text.lstrip().startswith(("{", "[")):
-        is_json = suffix == ".json" or (suffix not in DATA and text.lstrip().startswith(("{", "[")))
+    looks_like_json = suffix not in TEXTS and text.lstrip().startswith(("{", "["))
+    if suffix in DATA or looks_like_json:
+        is_json = suffix == ".json" or suffix not in DATA
         value = parsing.from_json(text, path) if is_json else parsing.from_yaml(text, path)
         return _known(value, path, beside)
     name = PurePosixPath(path.removeprefix(root)).with_suffix("").as_posix()

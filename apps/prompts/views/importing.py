@@ -27,7 +27,7 @@ KEPT_SECONDS = 3_600
 @requires(Right.EDIT)
 def prompt_import(request: HttpRequest) -> HttpResponse:
     """Read what is given and show what would come of it; nothing is kept but for the hour in which one may agree."""
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     if request.method == "POST" and form.is_valid():
         try:
             batch = _read(form)

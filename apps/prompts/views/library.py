@@ -15,7 +15,7 @@ from apps.core import charts, text
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
-from apps.prompts import actions, boards, composition, shelves
+from apps.prompts import actions, boards, composition, shelves, starters
 from apps.prompts.library_forms import PromptSettingsForm
 from apps.prompts.shelves import Filters
 from apps.prompts.views.prompts import find, frame
@@ -39,6 +39,7 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
         **_spending(request, ids),
         "sorts": shelves.SORTS,
         "is_empty": not ids and not filters.is_narrowed,
+        "starters": starters.PATTERNS,
     }
     if not _is_typing(request):
         context |= {

@@ -14,7 +14,7 @@ from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import actions, boards, items, snippets, timelines, variables
+from apps.prompts import actions, boards, items, snippets, starters, timelines, variables
 from apps.prompts.forms import PromptForm
 from apps.prompts.models import Deployment, Prompt, Version
 
@@ -52,7 +52,8 @@ def frame(request: HttpRequest, prompt: Prompt, tab: str) -> dict[str, Any]:
 @require_http_methods(["GET", "POST"])
 @requires(Right.EDIT)
 def prompt_new(request: HttpRequest) -> HttpResponse:
-    form = PromptForm(request.POST or None, initial={"name": request.GET.get("name", "")})
+    asked = {name: request.GET.get(name, "")[:255] for name in ("name", "starter")}
+    form = PromptForm(request.POST or None, initial=asked)
     if request.method == "POST" and form.is_valid():
         try:
             prompt = actions.create_prompt(workspace=request.workspace, acting_user=request.user, **form.cleaned_data)
@@ -61,7 +62,8 @@ def prompt_new(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("draft_edit", workspace=request.workspace.slug, prompt_id=prompt.pk)
     status = 422 if request.method == "POST" else 200
-    return page(request, "prompts/prompt_new.html", {"form": form}, status=status)
+    context = {"form": form, "starters": starters.STARTERS, "chosen": starters.find(form["starter"].value() or "")}
+    return page(request, "prompts/prompt_new.html", context, status=status)
 
 
 @require_GET
