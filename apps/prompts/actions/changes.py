@@ -268,7 +268,7 @@ def replace_version(*, change_request: ChangeRequest, version: Version, acting_u
     live = _live(request, [item.prompt_id]).get(item.prompt_id)
     if item.version_id == version.pk and item.base_id == (live.pk if live else None):
         raise DomainError("The request already asks for this version against what is live now.")
-    before = {"version": item.version.number}
+    before: dict[str, object] = {"version": item.version.number}
     _put_in(request, version)
     return _changed(request, acting_user, before, {"prompt": item.prompt.name, "version": version.number})
 
