@@ -43,7 +43,13 @@ def read_draft(post: QueryDict, draft: Draft) -> Written:
     if "tools" in post:
         _keep(written, "tools", "tools", lambda: contents.clean_tools(_json(post.get("tools", "")) or []), draft.tools)
     if "output_schema" in post:
-        _keep(written, "output_schema", "output_schema", lambda: _schema(post.get("output_schema", "")), draft.output_schema)
+        _keep(
+            written,
+            "output_schema",
+            "output_schema",
+            lambda: _schema(post.get("output_schema", "")),
+            draft.output_schema,
+        )
     return written
 
 

@@ -99,7 +99,7 @@ def draft_references(request: HttpRequest, prompt_id: int) -> HttpResponse:
     wanted = request.workspace.prompts.active().filter(kind=Prompt.Kind.TEXT).exclude(pk=prompt_id)
     query = request.GET.get("q", "").strip()[:200]
     found = wanted.filter(name__icontains=query, versions__isnull=False).distinct()
-    rows = found.prefetch_related(shelves.live_prefetch(), "labels__version", Prefetch("versions"))
+    rows = found.prefetch_related(boards.live_prefetch(), "labels__version", Prefetch("versions"))
     context = {"prompt": find(request, prompt_id), "choices": rows.order_by("name", "id")[:CHOICES], "query": query}
     return page(request, "prompts/draft_references.html", context, fragment="choices")
 
