@@ -80,7 +80,9 @@ def test_applying_twice_asks_once(folder, places, workspace):
     assert ChangeRequest.objects.count() == 1
 
 
-@pytest.mark.parametrize("half", ["", "galley: 1\nname: [", "galley: 99\nname: x\n"])
+@pytest.mark.parametrize(
+    "half", ["", "format: galley/prompt\nname: [", "format: galley/prompt\nformat_version: 99\nname: x\n"]
+)
 def test_a_folder_that_is_half_written_changes_nothing(folder, places, workspace, half):
     change(folder)
     (folder / "support/half.yaml").write_text(half)
