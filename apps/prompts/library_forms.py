@@ -28,7 +28,7 @@ class PromptSettingsForm(forms.Form):
             "owner": prompt.owner_id,
             "tags": ", ".join(prompt.tags),
         }
-        super().__init__(*args, initial=known, **kwargs)
+        super().__init__(*args, **{**kwargs, "initial": known})
         members = User.objects.filter(memberships__workspace=prompt.workspace_id).order_by("name", "email")
         self.fields["owner"].queryset = members  # type: ignore[attr-defined]
 

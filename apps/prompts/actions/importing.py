@@ -10,7 +10,7 @@ from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core import canonical, text
 from apps.core.errors import DomainError
-from apps.prompts import composition, contents, references
+from apps.prompts import composition, contents, references, shelf
 from apps.prompts.importing import Batch, Incoming, IncomingVersion
 from apps.prompts.models import Draft, Prompt, Version
 
@@ -80,7 +80,7 @@ def _children_first(prompts: list[Incoming]) -> Iterator[Incoming]:
     done: set[int] = set()
 
     def visit(one: Incoming, depth: int) -> Iterator[Incoming]:
-        if id(one) in done or depth > composition.MAX_DEPTH + 1:
+        if id(one) in done or depth > shelf.MAX_DEPTH + 1:
             return
         done.add(id(one))
         for name in _taken_in(one):

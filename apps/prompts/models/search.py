@@ -69,7 +69,7 @@ def keeps_names() -> pgtrigger.Trigger:
     return pgtrigger.Trigger(
         name="keeps_names",
         when=pgtrigger.After,
-        operation=pgtrigger.Insert | pgtrigger.UpdateOf("name", "description", "tags"),
+        operation=pgtrigger.Insert | pgtrigger.UpdateOf("name", "description", "tags"),  # type: ignore[no-untyped-call]
         func=NAMES,
     )
 
