@@ -53,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(API)),
     # Where SDKs of Langfuse ask when their base address is ours.
     path("api/public/", include("apps.prompts.api.langfuse")),
+    path("api/public/otel/v1/traces", TracesView.as_view(), name="langfuse_traces"),
     # Where exporters of OpenTelemetry send when their base address is ours.
     path("v1/traces", TracesView.as_view(), name="otlp_traces"),
 ]

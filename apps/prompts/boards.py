@@ -117,6 +117,12 @@ def _scheduled_turn(request: ChangeRequest, standing: policy.Standing) -> str:
     return f"Due on {when}, but as it stands it would not go live: {standing.blockers[0]}"
 
 
+def live_prefetch() -> "Prefetch[str]":
+    """Load what is live now as `prompt.live`, lowest environment first."""
+    rows = Deployment.objects.current().loaded().order_by("environment__rank")
+    return Prefetch("deployments", queryset=rows, to_attr="live")
+
+
 def live_of(prompt: Prompt) -> list[Deployment]:
     """Return what is live of a prompt, lowest environment first."""
     return list(prompt.deployments.current().loaded().order_by("environment__rank"))

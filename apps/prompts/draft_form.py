@@ -41,9 +41,15 @@ def read_draft(post: QueryDict, draft: Draft) -> Written:
     if "examples" in post:
         written.content["examples"] = _examples(post)
     if "tools" in post:
-        _keep(written, "tools", "tools", lambda: contents.clean_tools(_json(post["tools"]) or []), draft.tools)
+        _keep(written, "tools", "tools", lambda: contents.clean_tools(_json(post.get("tools", "")) or []), draft.tools)
     if "output_schema" in post:
-        _keep(written, "output_schema", "output_schema", lambda: _schema(post["output_schema"]), draft.output_schema)
+        _keep(
+            written,
+            "output_schema",
+            "output_schema",
+            lambda: _schema(post.get("output_schema", "")),
+            draft.output_schema,
+        )
     return written
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 
 from apps.core.errors import DomainError
-from apps.prompts import items, lint, references, templates
+from apps.prompts import filling, items, lint, references, templates
 
 TONES = {lint.ERROR: "bad", lint.WARNING: "warn", lint.HINT: "idle"}
 CODES = frozenset({"template", "reference"})  # what is placed here more exactly
@@ -78,7 +78,7 @@ def _is_broken(tag: str) -> bool:
 
 def _mustache_place(text: str, _message: str) -> tuple[int, int]:
     tags = templates.MUSTACHE_TAG.finditer(text)
-    return next((tag.span() for tag in tags if not templates.MUSTACHE.fullmatch(tag.group())), (0, 0))
+    return next((tag.span() for tag in tags if filling.name_of(tag["inside"]) is None), (0, 0))
 
 
 def _fstring_place(text: str, _message: str) -> tuple[int, int]:

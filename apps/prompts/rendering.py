@@ -4,6 +4,7 @@ from typing import Any
 
 from apps.prompts import composition, items, references, templates, variables
 from apps.prompts.models.prompts import Content
+from apps.prompts.shelf import Overrides
 from apps.prompts.templates import Message
 
 ContractError = variables.ContractError
@@ -33,9 +34,7 @@ def render(
     return found
 
 
-def messages_of(
-    content: Content, values: dict[str, Any], overrides: composition.Overrides | None = None
-) -> list[Message]:
+def messages_of(content: Content, values: dict[str, Any], overrides: Overrides | None = None) -> list[Message]:
     """Return what the model is sent for a draft or version with `values`, references taken in. Load `prompt` with it.
 
     Raises as `render` and `composition.resolve` do.

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core.errors import DomainError
 from apps.prompts import composition, delivery, items, references
-from apps.prompts.composition import Resolved, resolve_many
+from apps.prompts.composition import Resolved
 from apps.prompts.delivery import Asked, Row, Served, Unknown
 from apps.prompts.models import Environment, Label, Prompt, Version
 
@@ -44,24 +44,14 @@ def all_live(workspace_id: int, asked: Asked) -> tuple[list[Served], list[dict[s
 def _resolved_rows(
     rows: list[Row], workspace_id: int, asked: Asked
 ) -> Iterator[tuple[Row, Resolved | DomainError | None]]:
-    """Yield each row with what it resolves to, or why it cannot be: all with as many queries as one, if all can."""
-    if not asked.resolve:
-        yield from ((row, None) for row in rows)
-        return
-    composed = [row for row in rows if _has_references(row)]
-    try:
-        found: Iterator[Any] = iter(list(resolve_many(map(_content, composed), workspace_id=workspace_id)))
-    except DomainError:
-        found = (_attempt(row, workspace_id) for row in composed)
+    """Yield each row with what it resolves to, or why it cannot be: all with as many queries as the deepest."""
+    composed = [row for row in rows if asked.resolve and _has_references(row)]
+    found = composition.try_many(map(_content, composed), workspace_id=workspace_id)
     for row in rows:
-        yield row, next(found) if _has_references(row) else _plain(row)
-
-
-def _attempt(row: Row, workspace_id: int) -> Resolved | DomainError:
-    try:
-        return resolved_of(row, workspace_id)
-    except DomainError as error:
-        return error
+        if not asked.resolve:
+            yield row, None
+        else:
+            yield row, next(found) if _has_references(row) else _plain(row)
 
 
 def _served(row: Row, asked: Asked, resolved: Resolved | None) -> Served:
@@ -106,7 +96,7 @@ def resolved_of(row: Row, workspace_id: int) -> Resolved:
 
 
 def _plain(row: Row) -> Resolved:
-    return Resolved(row["messages"], row["examples"], row["variables"])
+    return Resolved(row["messages"], row["variables"], row["examples"])
 
 
 def _has_references(row: Row) -> bool:

@@ -51,10 +51,10 @@ class Whereabouts:
         if self.behind:
             have = count - len(self.behind)
             verb = "has" if have == 1 else "have"
-            return f"{have} of {count} {_keys(count)} {verb} version {number}. The others have not asked since it went live."
+            return f"{have} of {count} {_keys(count)} {verb} version {number}. {_late(self.behind)} since it went live."
         last = max(caller.took_ms or 0.0 for caller in self.callers)
         if count == 1:
-            return f"The one key that fetches it had version {number} {formats.duration(last)} after it went live."
+            return f"The one key that fetches it has version {number}, and had it {formats.duration(last)} after it went live."
         return f"All {count} keys have version {number}; the last had it {formats.duration(last)} after it went live."
 
 
@@ -64,6 +64,12 @@ class Pinned:
 
     fetch: Fetch
     is_behind: bool
+
+
+def _late(behind: list[Caller]) -> str:
+    if len(behind) == 1:
+        return f"{behind[0].fetch.key} has not asked"
+    return f"{len(behind)} have not asked"
 
 
 def _keys(count: int) -> str:

@@ -248,7 +248,7 @@ def _report(queue: Queue, request: ChangeRequest | None) -> None:
     """Tell the change request what people found, unless it is decided or asks for something else by now."""
     if request is None or not request.is_waiting or policy.content_hash(request) != queue.content_hash:
         return
-    if Queue.objects.filter(pk=queue.pk, set_aside=True).exists():
+    if queue.run is None or Queue.objects.filter(pk=queue.pk, set_aside=True).exists():
         return
     found = results.results_of(queue)
     status, summary = check_of(found)
@@ -319,7 +319,7 @@ def ask_people(*, run: Run) -> Queue | None:
 
 def _keep(queue: Queue, request: ChangeRequest) -> Queue:
     """Let what people said of these two versions stand: another run must not bring other pairs or other people."""
-    if queue.set_aside:
+    if queue.set_aside and queue.run:
         _shut(_queues_about(queue.run, request), set_aside=True)
         _take_up(queue)
     # The same two versions, perhaps asked for anew: what live is put back is another deployment.

@@ -28,7 +28,7 @@ def prompt(workspace: Workspace, paula: User) -> Prompt:
 
 @pytest.fixture
 def suite(prompt: Prompt, paula: User) -> Suite:
-    return tested(prompt, paula, "Letters")
+    return suite_over(prompt, paula, "Letters")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def of_paula(client_of: ClientOf, paula: User) -> Client:
     return client_of(paula)
 
 
-def tested(prompt: Prompt, user: User, name: str) -> Suite:
+def suite_over(prompt: Prompt, user: User, name: str) -> Suite:
     dataset = actions.create_dataset(workspace=prompt.workspace, name=name, acting_user=user)
     return actions.create_suite(prompt=prompt, dataset=dataset, name=name, rules=RULES, acting_user=user)
 
@@ -72,7 +72,7 @@ def test_without_a_suite_a_dataset_is_made_once_and_that_is_said(of_paula: Clien
 
 
 def test_with_several_suites_the_chosen_dataset_takes_it(of_paula: Client, suite: Suite, paula: User) -> None:
-    other = tested(suite.prompt, paula, "Complaints")
+    other = suite_over(suite.prompt, paula, "Complaints")
     assert 'name="dataset"' in cases(of_paula, suite.prompt)
     keep(of_paula, suite.prompt, dataset=other.dataset.pk)
     keep(of_paula, suite.prompt)
@@ -80,7 +80,7 @@ def test_with_several_suites_the_chosen_dataset_takes_it(of_paula: Client, suite
 
 
 def test_a_dataset_of_another_prompt_takes_nothing(of_paula: Client, suite: Suite, paula: User) -> None:
-    elsewhere = tested(factories.make_prompt(suite.workspace, "other"), paula, "Other")
+    elsewhere = suite_over(factories.make_prompt(suite.workspace, "other"), paula, "Other")
     keep(of_paula, suite.prompt, dataset=elsewhere.dataset.pk)
     assert Case.objects.get().dataset == suite.dataset
 

@@ -41,7 +41,7 @@ def web(**environment: str) -> Iterator[str]:
 
 
 def _wait(url: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         try:
             urllib.request.urlopen(url, timeout=2).close()

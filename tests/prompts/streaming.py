@@ -48,7 +48,7 @@ def running_streams() -> Iterator[str]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 40
+    until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=2).close()
@@ -71,7 +71,7 @@ class Listener:
         session = client.cookies.get(settings.SESSION_COOKIE_NAME)
         cookies = f"{settings.CSRF_COOKIE_NAME}={TOKEN}" + (f"; sessionid={session.value}" if session else "")
         parts = urlsplit(url)
-        self.connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        self.connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=90)
         headers = {
             "Cookie": cookies,
             "Origin": origin or settings.PUBLIC_URL,

@@ -42,7 +42,7 @@ def test_a_program_reads_what_is_missing_and_reports_its_check(
     answer = call(secret, f"{path}/checks", body)
     assert answer.status_code == 201
     assert answer.json()["missing"] == ["1 more approval needed."]
-    assert AuditEvent.objects.get(verb="reported check").actor_name == "API key ci"
+    assert AuditEvent.objects.filter(verb="reported check").latest("number").actor_name == "API key ci"
     assert "You answer customers" not in answer.content.decode()
 
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_kept_is_refused_as_a_problem(
     answer = call(secret, f"/{change_request.number}/checks", report(change_request, **fields))
     assert answer.status_code == status, answer.content
     assert answer["Content-Type"] == "application/problem+json"
-    assert not change_request.checks.filter(name=fields.get("name", "legal")).exists()
+    assert not change_request.checks.filter(summary="Fine").exists()
 
 
 def test_a_closed_request_takes_no_reports(change_request: ChangeRequest, secret: str, paula: User) -> None:

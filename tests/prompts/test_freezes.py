@@ -93,7 +93,7 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
 
 
 minutes = st.integers(0, WEEK_MINUTES - 1)
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+moments = st.integers(1_577_836_800, 2_051_222_400).map(lambda second: datetime.fromtimestamp(second, UTC))
 zones = st.sampled_from(["UTC", "Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 
 

@@ -54,7 +54,7 @@ def test_who_has_not_asked_since_a_promotion_is_behind(
     fetched(worker, version, live, ago=30)
     place = dev(prompt)
     assert [caller.fetch.key.name for caller in place.behind] == ["worker"]
-    assert place.sentence == "1 of 2 keys has version 2. The others have not asked since it went live."
+    assert place.sentence == "1 of 2 keys has version 2. worker has not asked since it went live."
 
 
 def test_when_all_have_it_the_page_says_after_how_long(

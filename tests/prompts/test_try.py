@@ -2,11 +2,13 @@
 
 import html
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
 from apps.costs.models import Charge
@@ -15,6 +17,7 @@ from apps.prompts import actions, pace
 from apps.prompts.models import Environment, Prompt, Version
 from tests import factories
 from tests.conftest import ClientOf
+from tests.llm.calls import made
 from tests.llm.conftest import priced
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,7 +92,7 @@ def test_other_columns_bring_their_variables_and_keep_what_was_typed(
 
 def test_a_placeholder_is_a_list_of_messages(of_paula: Client, prompt: Prompt) -> None:
     past = {"name": "past", "type": "messages", "required": True, "default": None, "example": "", "description": ""}
-    factories.make_version(prompt, messages=[{"role": "user", "content": "Hi"}], variables=[past])
+    factories.make_version(prompt, messages=[{"type": "placeholder", "name": "past"}], variables=[past])
     load = '{"past": [{"role": "assistant", "content": "Good day"}]}'
     content = of_paula.post(url(prompt), {"source": "v1", "load": load}, headers=HTMX).content.decode()
     assert content.count('name="input-past-content"') == 3  # one that came, one to write, one to copy
@@ -159,11 +162,16 @@ def test_inputs_that_are_too_large_are_refused_on_the_page(of_paula: Client, ver
     assert "512 kB can be tried" in ask(of_paula, version.prompt, "v1", **{"input-message": "x" * 600_000})
 
 
-def test_who_asks_too_often_is_told_to_wait(paula: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1_000_000_000.0)
-    pace.spend(paula, 100)
-    with pytest.raises(pace.TooFast, match="120 questions within a minute"):
-        pace.spend(paula, 21)
+def test_who_asks_too_often_is_told_to_wait(
+    of_paula: Client, version: Version, paula: User, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "A_MINUTE", 3)
+    long_ago, now = timezone.now() - timedelta(minutes=2), timezone.now()
+    for at in (long_ago, long_ago, now, now):
+        made(model, at, purpose="playground", user_id=paula.pk)
+    assert "Done" in ask(of_paula, version.prompt, "v1")
+    assert "over 3 questions within a minute" in ask(of_paula, version.prompt, "v1")
+    assert Call.objects.count() == 5
 
 
 def test_the_differences_of_two_answers_are_words(of_paula: Client, version: Version) -> None:

@@ -58,7 +58,7 @@ def faulty(model: Model, fault: str) -> str:
 
 def settled(count: int = 1) -> list[Call]:
     """Return the calls once all have ended."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         calls = list(Call.objects.order_by("id"))
         if len(calls) == count and all(call.state != "sent" for call in calls):

@@ -45,9 +45,9 @@ def _folded(text: str, *, first: bool, last: bool, whole: bool) -> str:
         *full, rest = text.split("\n")
         rows = [*(f"{line}\n" for line in full), rest]
         head, tail = (0 if first else KEEP_LINES), (0 if last else KEEP_LINES)
-        between = rows[head : len(rows) - tail]
-        fold = _fold("".join(between), f"{len(between):,} unchanged lines")
-        return escape("".join(rows[:head])) + fold + escape("".join(rows[len(rows) - tail :]))
+        folded = rows[head : len(rows) - tail]
+        label = f"{len(folded):,} unchanged lines"
+        return escape("".join(rows[:head])) + _fold("".join(folded), label) + escape("".join(rows[len(rows) - tail :]))
     if len(text) > FOLD_CHARACTERS:
         head, tail = (0 if first else KEEP_CHARACTERS), (0 if last else KEEP_CHARACTERS)
         middle = text[head : len(text) - tail]

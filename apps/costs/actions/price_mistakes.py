@@ -14,6 +14,7 @@ from apps.costs import price_entry, price_units
 from apps.costs.actions import repricing
 from apps.costs.actions.prices import PriceSurprising
 from apps.costs.models import Price, Repricing
+from apps.costs.models.prices import TERMS
 from apps.costs.price_entry import PriceRefused
 
 
@@ -81,7 +82,7 @@ def _in_place(price: Price, amount: Decimal, source: str, approved_by: User | No
     """Write a price for the same thing and the same time."""
     made = Price(
         workspace=price.workspace,
-        **dict(zip(price_entry.TERMS, price_entry.key_of(price), strict=True)),
+        **dict(zip(TERMS, price_entry.key_of(price), strict=True)),
         unit_price=amount,
         valid_from=price.valid_from,
         valid_to=price.valid_to,

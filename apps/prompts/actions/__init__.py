@@ -21,6 +21,7 @@ from apps.prompts.actions.environments import (
     rename_environment,
     update_policy,
 )
+from apps.prompts.actions.folder import apply_folder
 from apps.prompts.actions.importing import Report, import_prompts
 from apps.prompts.actions.input_sets import delete_input_set, rename_input_set, save_input_set
 from apps.prompts.actions.labels import move_label, remove_label
@@ -48,6 +49,7 @@ __all__ = [
     "Report",
     "accept_failure",
     "add_to_change_request",
+    "apply_folder",
     "archive_prompt",
     "cancel_schedule",
     "close_follow_up",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from apps.accounts import audit
 from apps.accounts.models import ApiKey, Membership, User, Workspace
@@ -141,8 +141,13 @@ def _put_in(request: ChangeRequest, version: Version) -> None:
     ChangeRequestItem.objects.update_or_create(
         change_request=request, prompt=version.prompt, defaults={"version": version, "base": live}
     )
-    if request.items.count() > MOST_PROMPTS:
+    if _rows(request).count() > MOST_PROMPTS:
         raise DomainError(f"A request holds at most {MOST_PROMPTS} prompts.")
+
+
+def _rows(request: ChangeRequest) -> QuerySet[ChangeRequestItem]:
+    """Return the items as they stand in the database by now, not as they were loaded."""
+    return ChangeRequestItem.objects.filter(change_request=request)
 
 
 def _live(request: ChangeRequest, prompt_ids: list[int]) -> dict[int, Deployment]:
@@ -183,7 +188,7 @@ def _compare_anew(request: ChangeRequest) -> list[str]:
         else:
             continue
         moved.append(item.prompt.name)
-    if not request.items.exists():
+    if not _rows(request).exists():
         raise DomainError("Everything that it asks for is live already." if items else "Add a prompt first.")
     return moved
 
@@ -268,7 +273,7 @@ def replace_version(*, change_request: ChangeRequest, version: Version, acting_u
     live = _live(request, [item.prompt_id]).get(item.prompt_id)
     if item.version_id == version.pk and item.base_id == (live.pk if live else None):
         raise DomainError("The request already asks for this version against what is live now.")
-    before = {"version": item.version.number}
+    before: dict[str, object] = {"version": item.version.number}
     _put_in(request, version)
     return _changed(request, acting_user, before, {"prompt": item.prompt.name, "version": version.number})
 

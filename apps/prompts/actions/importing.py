@@ -149,7 +149,7 @@ def _prompt(workspace: Workspace, incoming: Incoming, acting_user: User) -> tupl
 
 def _add(prompt: Prompt, incoming: IncomingVersion, known: set[str], acting_user: User) -> bool:
     """Add one version unless a version says the same. Raises DomainError for what could not be saved by hand."""
-    content = contents.finished(_draft(prompt, incoming.content, acting_user))
+    content = contents.finished(draft_of(prompt, incoming.content, acting_user))
     identity = contents.content_hash(content)
     if identity in known:
         return False
@@ -169,7 +169,7 @@ def _add(prompt: Prompt, incoming: IncomingVersion, known: set[str], acting_user
     return True
 
 
-def _draft(prompt: Prompt, content: dict[str, Any], acting_user: User) -> Draft:
+def draft_of(prompt: Prompt, content: dict[str, Any], acting_user: User) -> Draft:
     """Return the content as a draft nobody keeps. Raises DomainError for shapes that no editor could have made."""
     cleaned = text.clean_tree(content, field="A text")
     try:

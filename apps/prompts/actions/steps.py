@@ -133,7 +133,8 @@ def follow_live(environment_id: int, prompt_id: int, applied: ChangeRequest | No
     Where another request came first they are superseded; after anything else they stand in conflict until somebody
     looks again. Their rows are locked already: whoever moves live has taken them.
     """
-    rivals = ChangeRequest.objects.wanting(environment_id, [prompt_id]).exclude(pk=applied.pk if applied else None)
+    rivals = ChangeRequest.objects.wanting(environment_id, [prompt_id])
+    rivals = rivals.exclude(pk=applied.pk) if applied else rivals
     for rival in rivals.select_related("workspace", "environment", "author").order_by("pk"):
         if applied:
             supersede(rival, applied, f"{applied} was promoted first.")

@@ -78,9 +78,11 @@ class Front:
         response = self._application(environ, listen)
         if FETCHED not in environ or not said or not _can_be_kept(environ, said[1]):
             return response
-        body = b"".join(response)
-        if hasattr(response, "close"):
-            response.close()
+        try:
+            body = b"".join(response)
+        finally:
+            if hasattr(response, "close"):
+                response.close()
         status, headers = said
         etag = dict(headers).get("ETag", "")
         answer = Answer(epoch, status, headers, etag, body, environ[FETCHED])

@@ -8,6 +8,7 @@ from django.db import connection
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.access import requires
@@ -64,7 +65,7 @@ def _answered(
     chosen = [slot["column"] for slot in shown["slots"] if slot["is_open"]]
     if refusal:
         return page(request, "prompts/prompt_try.html", shown, status=422)
-    pace.spend(request.user, times * len(chosen))
+    pace.allow(request.membership, times * len(chosen), now=timezone.now())
     prepared = [_prepared(request, prompt, column, values) for column in chosen]
     answers = tries.ask_all(prepared, request.workspace.slug, times)
     for slot, one, outcomes in zip(shown["slots"], prepared, answers, strict=False):
@@ -89,7 +90,7 @@ def prompt_try_stream(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
         source = columns.find(prompt, request.user, column.key)
         values = inputs.read(request.POST, source.contract)
         wanted = tries.prepare(prompt, column, values, request.membership)
-        pace.spend(request.user, times)
+        pace.allow(request.membership, times, now=timezone.now())
     except DomainError as error:
         events = streaming.refusal(error)
     else:
