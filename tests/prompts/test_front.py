@@ -25,7 +25,6 @@ from tests.prompts.serving import web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 Environments = dict[str, Environment]
-Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def ask(desk: str, secret: str, path: str = "/api/v1/prompts/support/reply?envir
     line = http.client.HTTPConnection(urlsplit(desk).netloc, timeout=20)
     line.request("GET", path, headers={"Authorization": f"Bearer {secret}", **headers})
     answer = line.getresponse()
-    found = answer.status, dict(answer.headers), answer.read()
+    found = answer.status, answer.headers, answer.read()
     line.close()
     return found
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -25,9 +26,11 @@ Environments = dict[str, Environment]
 @pytest.fixture
 def sdk(workspace: Workspace, environments: Environments, paula: User, live_server: Any) -> Iterator[Langfuse]:
     key, secret = factories.make_api_key(workspace, *SCOPES, created_by=paula)
-    yield from client(key.public_id, secret, live_server.url)
+    with client(key.public_id, secret, live_server.url) as made:
+        yield made
 
 
+@contextmanager
 def client(public_id: str, secret: str, url: str) -> Iterator[Langfuse]:
     with httpx.Client(timeout=30) as line:
         made = Langfuse(
@@ -182,15 +185,18 @@ def test_an_outage_leaves_the_cached_prompt_in_use(
     workspace: Workspace, environments: Environments, paula: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     key, secret = factories.make_api_key(workspace, *SCOPES, created_by=paula)
-    with web() as url:
-        sdk = next(client(key.public_id, secret, url))
-        sdk.create_prompt(name="kept", prompt="still here", labels=["dev"])
-        assert sdk.get_prompt("kept", label="dev", cache_ttl_seconds=1).prompt == "still here"
-    time.sleep(1.1)
     caplog.set_level(logging.CRITICAL, "langfuse")
-    for _ in range(3):
-        assert sdk.get_prompt("kept", label="dev", cache_ttl_seconds=1, max_retries=0).prompt == "still here"
-        time.sleep(0.2)
+    with ExitStack() as server:
+        url = server.enter_context(web())
+        with client(key.public_id, secret, url) as sdk:
+            sdk.create_prompt(name="kept", prompt="still here", labels=["dev"])
+            assert sdk.get_prompt("kept", label="dev", cache_ttl_seconds=1).prompt == "still here"
+            server.close()
+            time.sleep(1.1)
+            for _ in range(3):
+                found = sdk.get_prompt("kept", label="dev", cache_ttl_seconds=1, max_retries=0)
+                assert found.prompt == "still here"
+                time.sleep(0.2)
 
 
 def becomes(read: Callable[[], Any], wanted: Any) -> bool:
