@@ -93,6 +93,7 @@ class Desk(RuleBasedStateMachine):
     def read_items(self, request: ChangeRequest, wish: Wish) -> None:
         """Believe the rows about what is asked for; what that allows is for the model to say."""
         wish.items = {item.prompt_id: (item.version_id, item.base_id) for item in request.items.all()}
+        assert wish.items or wish.is_draft
 
     def read_opened(self, request: ChangeRequest, wish: Wish) -> None:
         wish.is_draft = False
