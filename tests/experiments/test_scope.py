@@ -29,6 +29,8 @@ PATHS = {
     "run_case": ["run_id", "case_id"],
     "output_detail": ["output_id"],
     "version_pass_rates": ["prompt_id"],
+    "prompt_cases": ["prompt_id"],
+    "case_keep": ["prompt_id"],
     "change_request_tests": ["request_id"],
     "change_request_tests_start": ["request_id"],
 }
