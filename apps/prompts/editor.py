@@ -101,8 +101,12 @@ def _default_text(variable: variables.Variable) -> str:
 def others(draft: Draft) -> list[dict[str, Any]]:
     """Return who else has a draft of the prompt, the latest hand first; `now` are those who still write."""
     since = timezone.now() - WRITING_NOW
-    rows = draft.prompt.drafts.exclude(pk=draft.pk).select_related("author").order_by("-updated_at", "id")
-    return [{"author": row.author, "at": row.updated_at, "now": row.updated_at > since} for row in rows[:20]]
+    rows = draft.prompt.drafts.exclude(pk=draft.pk).select_related("author", "author_key").order_by("-updated_at", "id")
+    return [
+        # A program writes in one stroke: it is never at it still.
+        {"author": row.by, "at": row.updated_at, "now": row.author_id is not None and row.updated_at > since}
+        for row in rows[:20]
+    ]
 
 
 def input_sets(prompt: Prompt) -> list[Any]:

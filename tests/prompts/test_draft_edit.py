@@ -185,7 +185,7 @@ def test_a_reference_is_a_chip_that_says_where_it_leads(
     assert answer["preview"][0]["content"] == "Be warm."
     draft.refresh_from_db()
     answer = send(page_of_paula, draft, [("item", "message"), ("role", "user"), ("content", missing)]).json()
-    assert "There is no prompt" in answer["references"][0]["problem"]
+    assert "cannot be taken in" in answer["references"][0]["problem"]
     choices = page_of_paula.get(
         url("draft_references", draft.prompt.workspace, prompt_id=draft.prompt_id), {"q": "tone"}, headers={"HX-Request": "true"}
     )  # fmt: skip

@@ -101,7 +101,9 @@ def require_policy(environment: Environment, version: Version, change_request: C
 
 def _require_request(environment: Environment, version: Version, change_request: ChangeRequest, now: datetime) -> None:
     """Raise unless the request asks for just this, and nothing is missing but what the caller watches: what is live."""
-    items = list(change_request.items.select_related("version", "prompt"))
+    # As the rows are now: what the caller holds may be older than the last decision.
+    change_request = locked(change_request)
+    items = list(change_request.items.all())
     wanted = {item.version_id for item in items}
     if change_request.environment_id != environment.pk or version.pk not in wanted:
         raise DomainError("The change request asks for something else.")
