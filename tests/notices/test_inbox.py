@@ -13,7 +13,7 @@ def url(name, **kwargs):
 
 
 def notify(workspace, *users, title="Look at this", to="/w/acme/inbox/?seen=1"):
-    return actions.notify(users=users, workspace=workspace, kind="review", title=title, url=to)
+    return actions.notify(users=users, workspace=workspace, kind="review_wanted", title=title, url=to)
 
 
 def titles(answer):

@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def notify(workspace, *users, **fields):
-    fields = {"kind": "review", "title": "Paula asks for your review", "url": "/w/acme/prompts/", **fields}
+    fields = {"kind": "review_wanted", "title": "Paula asks for your review", "url": "/w/acme/prompts/", **fields}
     return actions.notify(users=users, workspace=workspace, **fields)
 
 

@@ -5,6 +5,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 
 from apps.costs.amounts import Priced, PriceRow, Terms, cost_by, in_force, input_tokens_of, rows_for, used_of
 from apps.costs.ingest.items import Event
@@ -28,13 +30,29 @@ DATED = re.compile(r"(?:-20\d\d-?[01]\d-?[0-3]\d|@20\d{6}|-latest)$")
 GUESSED = "No price list knows that name; the price of the model without its date was taken."
 
 
+class Row(NamedTuple):
+    """What pricing asks of a price, without the weight of a model."""
+
+    id: int
+    provider: str
+    model: str
+    meter: str
+    tier: str
+    region: str
+    connection_id: int | None
+    above_input_tokens: int
+    unit_price: Decimal
+    valid_from: datetime
+    valid_to: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Which model of the price list a name means. Without rows nothing can price it; the provider may be nobody's."""
 
     provider: str
     model: str
-    rows: Sequence[Price] = ()
+    rows: Sequence[Row] = ()
     edges: Sequence[datetime] = ()
     steps: Sequence[int] = ()
     is_guess: bool = False
@@ -44,12 +62,14 @@ class PriceBook:
     """The prices of the models that some events name, read once."""
 
     def __init__(self, workspace_id: int, events: Iterable[Event]) -> None:
-        self._rows: dict[tuple[str, str], list[Price]] = {}
+        self._rows: dict[tuple[str, str], list[Row]] = {}
         self._found: dict[tuple[str, tuple[str, ...]], Found] = {}
         self._rows_at: dict[tuple[str, str, int, int, str, str], tuple[Mapping[Meter, PriceRow], Terms]] = {}
         asked = {(event.provider, event.models) for event in events}
         names = {name for provider, models in asked for name, _ in _candidates(provider, models)}
-        for price in Price.objects.standing().filter(workspace_id=workspace_id, model__in=names):
+        prices = Price.objects.standing().filter(workspace_id=workspace_id, model__in=names)
+        for row in prices.values_list(*Row._fields):
+            price = Row(*row)
             self._rows.setdefault((price.provider, price.model), []).append(price)
 
     def find(self, event: Event) -> Found:
@@ -109,6 +129,6 @@ def _candidates(given: str, models: tuple[str, ...]) -> Iterator[tuple[str, bool
     yield from ((DATED.sub("", name), True) for name in plain if DATED.search(name))
 
 
-def _edges(rows: Iterable[Price]) -> list[datetime]:
+def _edges(rows: Iterable[Row]) -> list[datetime]:
     """Return the moments at which any of the prices begins or ends."""
     return sorted({edge for row in rows for edge in (row.valid_from, row.valid_to) if edge})

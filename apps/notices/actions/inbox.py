@@ -12,7 +12,7 @@ from apps.notices.models import MailPreference, Notification, is_own_path
 
 
 class BadNotice(DomainError):
-    """A notice must have a title and may only lead to a page of this site."""
+    """A notice must be of a known kind, have a title, and may only lead to a page of this site."""
 
 
 @transaction.atomic
@@ -25,6 +25,8 @@ def notify(
 
     Ids, names and numbers only: notices are read outside the wall around prompt text. Raises BadNotice.
     """
+    if kind not in KINDS:
+        raise BadNotice(f"No member can choose whether to have {kind!r} by e-mail.")
     title = " ".join(text.clean(title, field="The title").split())[:200]
     if not title or not (url == "" or is_own_path(url)):
         raise BadNotice("A notice needs a title, and an address that begins with one slash.")
@@ -55,7 +57,7 @@ def _quiet(workspace: Workspace, kind: str) -> set[int]:
 
 @transaction.atomic
 def choose_mail(*, workspace: Workspace, wanted: Iterable[str], acting_user: User) -> MailPreference:
-    """Keep which kinds of notices the member wants by e-mail; unknown kinds are always mailed."""
+    """Keep which kinds of notices the member wants by e-mail; unknown ones are passed over."""
     quiet = sorted(set(KINDS) - set(wanted))
     found, _ = MailPreference.objects.update_or_create(workspace=workspace, user=acting_user, defaults={"quiet": quiet})
     return found

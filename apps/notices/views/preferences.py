@@ -7,7 +7,7 @@ from apps.accounts.access import requires
 from apps.accounts.views.frame import settings_page
 from apps.core.htmx import HttpRequest
 from apps.notices import actions
-from apps.notices.kinds import KINDS
+from apps.notices.kinds import GROUPS
 from apps.notices.models import MailPreference
 
 
@@ -22,5 +22,8 @@ def notice_preferences(request: HttpRequest) -> HttpResponse:
         return redirect("notice_preferences", workspace=request.workspace.slug)
     kept = MailPreference.objects.filter(workspace=request.workspace, user=request.user).first()
     quiet = set(kept.quiet) if kept else set()
-    choices = [{"kind": kind, "label": label, "checked": kind not in quiet} for kind, label in KINDS.items()]
-    return settings_page(request, "notices/notice_preferences.html", {"choices": choices}, here="notice_preferences")
+    groups = {
+        name: [{"kind": kind, "label": label, "checked": kind not in quiet} for kind, label in kinds.items()]
+        for name, kinds in GROUPS.items()
+    }
+    return settings_page(request, "notices/notice_preferences.html", {"groups": groups}, here="notice_preferences")
