@@ -15,15 +15,16 @@ from apps.prompts.models import ChangeRequest, Deployment
 
 def deployed(deployment: Deployment) -> None:
     """Announce that something else is live, and mail those who answer for it when it is where all traffic goes."""
-    environment = deployment.environment
+    environment, before = deployment.environment, deployment.replaced
+    is_down = deployment.is_take_down
     data = {
         "deployment": deployment.pk,
         "kind": deployment.kind,
         "prompt": deployment.prompt.name,
         "environment": environment.name,
-        "version": deployment.version.number,
-        "content_hash": deployment.version.content_hash,
-        "previous_version": deployment.previous.version.number if deployment.previous else None,
+        "version": None if is_down else deployment.version.number,
+        "content_hash": None if is_down else deployment.version.content_hash,
+        "previous_version": before.number if before else None,
         "change_request": deployment.change_request.number if deployment.change_request else None,
         "actor": audit.name_of(deployment.actor or deployment.actor_key),
         "reason": deployment.reason,
@@ -47,15 +48,19 @@ def _mail(deployment: Deployment) -> None:
     told.pop(deployment.actor_id or 0, None)
     if deployment.change_request:
         told.pop(deployment.change_request.author_id, None)
-    undone = deployment.kind == Deployment.Kind.ROLL_BACK
-    deed = "rolled back" if undone else "promoted"
+    number = deployment.version.number
+    deed, now = {
+        Deployment.Kind.DEPLOY: (f"promoted {prompt.name} to version {number}", "It is live in"),
+        Deployment.Kind.ROLL_BACK: (f"rolled back {prompt.name} to version {number}", "It is live in"),
+        Deployment.Kind.TAKE_DOWN: (f"took down {prompt.name}, version {number}", "Nothing of it is live in"),
+    }[Deployment.Kind(deployment.kind)]
     who = audit.name_of(deployment.actor or deployment.actor_key)
     notices.notify(
         users=told.values(),
         workspace=environment.workspace,
         kind="deployed",
-        title=f"{who} {deed} {prompt.name} to version {deployment.version.number}",
-        body=f"It is live in {environment.name}.",
+        title=f"{who} {deed}",
+        body=f"{now} {environment.name}.",
         url=prompt_url(prompt),
     )
 

@@ -128,6 +128,11 @@ def live_of(prompt: Prompt) -> list[Deployment]:
     return list(prompt.deployments.current().loaded().order_by("environment__rank"))
 
 
+def tips_of(prompt: Prompt) -> list[Deployment]:
+    """Return the last move of a prompt in each environment, lowest first: what is live, or that it was taken down."""
+    return list(prompt.deployments.tips().loaded().order_by("environment__rank"))
+
+
 def history(prompt: Prompt) -> DeploymentQuerySet:
     """Return every change of what was live, newest first."""
     return prompt.deployments.newest_first().loaded()
@@ -136,8 +141,11 @@ def history(prompt: Prompt) -> DeploymentQuerySet:
 def undo_target(live: Deployment) -> Deployment | None:
     """Return the newest earlier state that nobody has undone: what one click puts back.
 
-    After an undo that is the state before the one that was put back, never the one that was undone.
+    After an undo that is the state before the one that was put back, never the one that was undone; after a take-down
+    it is what was taken down.
     """
+    if live.is_take_down:
+        return Deployment.objects.loaded().filter(pk=live.previous_id).first()
     here = Deployment.objects.filter(prompt=live.prompt_id, environment=live.environment_id, pk__lt=live.pk)
     promoted = here.filter(kind=Deployment.Kind.DEPLOY).exclude(next__kind=Deployment.Kind.ROLL_BACK)
     if live.kind == Deployment.Kind.ROLL_BACK:

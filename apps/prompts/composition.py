@@ -227,6 +227,18 @@ def check_move(version: Version, label: str) -> None:
             raise BadReference(f"{parent} takes {prompt.name} in and would break: {after.message}")
 
 
+def check_take_down(prompt: Prompt, label: str) -> None:
+    """Refuse to let a label or environment lead nowhere when something that is served follows it.
+
+    Takes the workspace's lock. Raises BadReference with the list.
+    """
+    lock(prompt.workspace_id)
+    if served := [one.version for one in parents.of(prompt, label) if one.pointers.is_pinned_down]:
+        raise BadReference(
+            f"Taken in as it is live in {label} by {', '.join(map(str, served[:10]))}. Change them first."
+        )
+
+
 def _require_front_doors(version: Version, label: str, resolved: Resolved) -> None:
     """Refuse to let a guarded environment follow what changes without being asked for there."""
     places = {place.name: place for place in Environment.objects.filter(workspace=version.prompt.workspace_id)}

@@ -66,7 +66,7 @@ JOIN prompts_prompt p ON p.id = d.prompt_id AND p.archived_at IS NULL
 JOIN prompts_deploymentarm a ON a.deployment_id = d.id
 JOIN prompts_version v ON v.id = a.version_id
 WHERE e.workspace_id = %s AND e.name = %s AND (%s::text IS NULL OR (p.name = %s AND p.workspace_id = %s))
-    AND NOT EXISTS (SELECT FROM prompts_deployment n WHERE n.previous_id = d.id)
+    AND d.kind <> 'take_down' AND NOT EXISTS (SELECT FROM prompts_deployment n WHERE n.previous_id = d.id)
 ORDER BY p.name, a.id
 """  # noqa: S608  (put together from our own text)
 _PINNED = f"""

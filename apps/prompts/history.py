@@ -93,7 +93,8 @@ def lanes_of_place(environment: Environment, prompts: Collection[Prompt], shown:
 def _drawn(deployments: QuerySet[Deployment], shown: Window) -> list[Deployment]:
     """Return what was live at some moment of the window, oldest first, each with the moment at which it ended."""
     rows = (
-        deployments.annotate(ended_at=F("next__at"))
+        deployments.exclude(kind=Deployment.Kind.TAKE_DOWN)
+        .annotate(ended_at=F("next__at"))
         .filter(Q(ended_at=None) | Q(ended_at__gt=shown.start), at__lt=shown.end)
         .select_related("environment", "actor", "actor_key", "prompt")
         .prefetch_related("arms__version")
@@ -129,7 +130,7 @@ def as_of(workspace: Workspace, moment: datetime, prompts: Collection[Prompt]) -
         .values("pk")
     )
     found: dict[int, dict[int, Deployment]] = {}
-    for deployment in Deployment.objects.filter(pk__in=newest).loaded().select_related("prompt"):
+    for deployment in Deployment.objects.filter(pk__in=newest).stays().loaded().select_related("prompt"):
         found.setdefault(deployment.prompt_id, {})[deployment.environment_id] = deployment
     return found
 

@@ -79,7 +79,7 @@ def pointers_of(versions: Iterable[Version]) -> dict[int, Pointers]:
     """Return what leads to each version, in three queries for any number of them."""
     rows = list(versions)
     found = {version.pk: Pointers() for version in rows}
-    live = DeploymentArm.objects.filter(version__in=found, deployment__next=None, weight__gt=0)
+    live = DeploymentArm.objects.live().filter(version__in=found, weight__gt=0)
     places = live.order_by("deployment__environment__rank").values_list("version", "deployment__environment__name")
     for pk, name in places:
         found[pk].environments.append(name)

@@ -181,7 +181,8 @@ def time_live(version: Version, environment: Environment, now: datetime) -> time
     stays = [
         end - row.at
         for row, end in zip(history, ends, strict=True)
-        if any(arm.weight and arm.version.content_hash == version.content_hash for arm in row.arms.all())
+        if not row.is_take_down
+        and any(arm.weight and arm.version.content_hash == version.content_hash for arm in row.arms.all())
     ]
     return sum(stays, timedelta()) if stays else None
 

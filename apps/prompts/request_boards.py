@@ -121,7 +121,7 @@ def may_undo(request: ChangeRequest, membership: Membership) -> bool:
     made = request.deployments.filter(kind="deploy")
     if not made.exists():
         return False
-    return not made.exclude(next=None).exists() and not made.filter(previous=None).exists()
+    return not made.exclude(next=None).exists()
 
 
 def could_take(membership: Membership, prompt: Prompt) -> list[ChangeRequest]:

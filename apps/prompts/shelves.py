@@ -112,7 +112,8 @@ def rows(ids: list[int]) -> list[Row]:
 def _live(ids: list[int]) -> dict[int, list[Place]]:
     """Return where prompts are live, lowest place first, without their texts."""
     arms = (
-        DeploymentArm.objects.filter(deployment__prompt__in=ids, deployment__next=None)
+        DeploymentArm.objects.live()
+        .filter(deployment__prompt__in=ids)
         .select_related("deployment__environment")
         .annotate(number=F("version__number"))
         .order_by("deployment__prompt", "deployment__environment__rank", "-weight", "-pk")

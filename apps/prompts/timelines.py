@@ -56,8 +56,11 @@ def _of_version(version: Version) -> Moment:
 def _of_arm(arm: DeploymentArm) -> Moment:
     deployment, number = arm.deployment, arm.number  # type: ignore[attr-defined]
     place = deployment.environment.name
-    undone = deployment.kind == Deployment.Kind.ROLL_BACK
-    what = f"rolled {place} back to version {number}" if undone else f"promoted version {number} to {place}"
+    what = {
+        Deployment.Kind.DEPLOY: f"promoted version {number} to {place}",
+        Deployment.Kind.ROLL_BACK: f"rolled {place} back to version {number}",
+        Deployment.Kind.TAKE_DOWN: f"took version {number} down in {place}",
+    }[Deployment.Kind(deployment.kind)]
     who = str(deployment.actor or deployment.actor_key or "Galley")
     return Moment(deployment.at, who, what, "version_detail", number, deployment.reason)
 

@@ -70,6 +70,7 @@ urlpatterns = [
     path("<int:prompt_id>/versions/<int:number>/collect/", views.change_request_collect, name="change_request_collect"),
     path("<int:prompt_id>/compare/", views.version_compare, name="version_compare"),
     path("<int:prompt_id>/deployments/", views.deployment_list, name="deployment_list"),
+    path("<int:prompt_id>/take-down/", views.version_take_down, name="version_take_down"),
     path("<int:prompt_id>/roll-back/", views.version_roll_back, name="version_roll_back"),
     path("<int:prompt_id>/propose/", views.change_request_new, name="change_request_new"),
 ]

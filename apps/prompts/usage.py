@@ -25,7 +25,9 @@ def _live(environment: Environment) -> list[str]:
     live = Deployment.objects.current().filter(environment=environment)
     names = list(live.order_by("prompt__name").values_list("prompt__name", flat=True)[:4])
     if not names:
-        return []
+        # What was taken down still stands in the history of its prompt.
+        was_live = Deployment.objects.filter(environment=environment).exists()
+        return ["Prompts were live there, and their history names it."] if was_live else []
     more = live.count() - 3
     shown = ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
     return [f"Live there: {shown}. Programs may fetch them by its name."]

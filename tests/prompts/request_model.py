@@ -1,5 +1,6 @@
 """What is allowed, told a second time: plain Python that knows nothing of the rooms it is held against."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,14 +53,19 @@ class Rules:
     people: dict[int, Person] = field(default_factory=dict)
     writers: dict[int, int] = field(default_factory=dict)  # version → who wrote it
     policy: Policy = field(default_factory=Policy)
-    live: dict[int, list[tuple[int, int]]] = field(
-        default_factory=dict
-    )  # prompt → [(deployment, version)], oldest first
+    # prompt → [(deployment, version)], oldest first; no version where it was taken down
+    live: dict[int, list[tuple[int, int | None]]] = field(default_factory=dict)
     wishes: dict[int, Wish] = field(default_factory=dict)
 
     def now(self, prompt: int) -> tuple[int | None, int | None]:
         """Return (deployment, version) of what is live, nothing twice when nothing is."""
-        return self.live[prompt][-1] if self.live.get(prompt) else (None, None)
+        last = self.live[prompt][-1] if self.live.get(prompt) else (None, None)
+        return last if last[1] else (None, None)
+
+    def before(self, prompt: int, deployment: int) -> int | None:
+        """Return the version that was live just before a deployment, if any was."""
+        past = [(None, None), *self.live[prompt]]
+        return next(version for (_, version), (pk, _) in itertools.pairwise(past) if pk == deployment)
 
     def is_complete(self, wish: Wish) -> bool:
         """Tell whether nothing is missing: no conflict, no objection, enough eyes, all evidence."""
@@ -75,7 +81,7 @@ class Rules:
         own = {wish.author, *(self.writers[version] for version, _ in wish.items.values())}
         return self.people[who].reviews and (self.policy.self_approval or who not in own)
 
-    def went_live(self, deployment: Any, version: int) -> None:
+    def went_live(self, deployment: Any, version: int | None) -> None:
         self.live.setdefault(deployment.prompt_id, []).append((deployment.pk, version))
 
     def applied(self, key: int) -> None:

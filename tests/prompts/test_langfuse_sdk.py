@@ -1,8 +1,9 @@
 """Langfuse's own Python SDK, as it is installed, against a live server."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from apps.accounts.models import User, Workspace
 from apps.prompts import actions
 from apps.prompts.models import ChangeRequest, Deployment, Environment, Label, Prompt, Version
 from tests import factories
+from tests.prompts.serving import web
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 SCOPES = ("prompts:read", "prompts:draft", "prompts:promote:dev", "prompts:promote:staging")
@@ -177,6 +179,24 @@ def test_a_cached_prompt_is_refreshed_in_the_background(sdk: Langfuse, paula: Us
     assert sdk.get_prompt("cached", label="dev", cache_ttl_seconds=1).prompt == "old"
     time.sleep(1.1)
     assert becomes(lambda: sdk.get_prompt("cached", label="dev", cache_ttl_seconds=1).prompt, "new")
+
+
+def test_an_outage_leaves_the_cached_prompt_in_use(
+    workspace: Workspace, environments: Environments, paula: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, secret = factories.make_api_key(workspace, *SCOPES, created_by=paula)
+    caplog.set_level(logging.CRITICAL, "langfuse")
+    with ExitStack() as server:
+        url = server.enter_context(web())
+        with client(key.public_id, secret, url) as sdk:
+            sdk.create_prompt(name="kept", prompt="still here", labels=["dev"])
+            assert sdk.get_prompt("kept", label="dev", cache_ttl_seconds=1).prompt == "still here"
+            server.close()
+            time.sleep(1.1)
+            for _ in range(3):
+                found = sdk.get_prompt("kept", label="dev", cache_ttl_seconds=1, max_retries=0)
+                assert found.prompt == "still here"
+                time.sleep(0.2)
 
 
 def becomes(read: Callable[[], Any], wanted: Any) -> bool:

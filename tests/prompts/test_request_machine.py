@@ -101,7 +101,8 @@ class Desk(RuleBasedStateMachine):
 
     def went_live(self, made: list[Deployment]) -> None:
         for deployment in made:
-            self.rules.went_live(deployment, deployment.arms.get().version_id)
+            version = None if deployment.kind == "take_down" else deployment.arms.get().version_id
+            self.rules.went_live(deployment, version)
 
     def deployed_of(self, request: ChangeRequest) -> list[Deployment]:
         return list(request.deployments.filter(kind="deploy").order_by("pk"))
@@ -277,17 +278,37 @@ class Desk(RuleBasedStateMachine):
             return
         live, target = past[-1], past[back % (len(past) - 1)]
         rows = Deployment.objects.in_bulk([live[0], target[0]])
+        is_another = target[1] is not None and target[1] != live[1]
         made = self.tried(
             lambda: actions.roll_back(
                 prompt=self.version(number).prompt,
                 environment=self.place,
                 to=rows[target[0]],
-                replaces=rows[live[0]],
+                replaces=rows[live[0]] if live[1] else None,
                 actor=self.users[who],
                 reason="r",
             )
         )
-        assert bool(made) == (self.rules.people[self.users[who].pk].promotes and target[1] != live[1])
+        assert bool(made) == (self.rules.people[self.users[who].pk].promotes and is_another)
+        if made:
+            self.went_live([made])
+
+    @rule(number=NUMBERS, who=PEOPLE, by_key=st.booleans())
+    def take_down(self, number: int, who: str, by_key: bool) -> None:
+        prompt = self.version(number).prompt
+        live, _ = self.rules.now(prompt.pk)
+        if live is None:
+            return
+        made = self.tried(
+            lambda: actions.take_down(
+                prompt=prompt,
+                environment=self.place,
+                replaces=Deployment.objects.get(pk=live),
+                actor=self.key if by_key else self.users[who],
+                reason="r",
+            )
+        )
+        assert bool(made) == (by_key or self.rules.people[self.users[who].pk].promotes)
         if made:
             self.went_live([made])
 
@@ -297,11 +318,13 @@ class Desk(RuleBasedStateMachine):
         request, _ = self.wish(number)
         user = self.users[who]
         mine = {made.prompt_id: made for made in self.deployed_of(request)}
-        untouched = mine and all(self.rules.now(pk)[0] == made.pk and made.previous_id for pk, made in mine.items())
+        untouched = mine and all(self.rules.now(pk)[0] == made.pk for pk, made in mine.items())
+        wanted = {prompt: self.rules.before(prompt, made.pk) for prompt, made in mine.items()}
         made = self.tried(lambda: actions.undo_release(change_request=request, reason="r", acting_user=user))
         assert bool(made) == bool(untouched and self.rules.people[user.pk].promotes)
         if made:
             self.went_live(made)
+            assert {prompt: self.rules.now(prompt)[1] for prompt in wanted} == wanted
 
     # What changes around them
 
@@ -333,11 +356,11 @@ class Desk(RuleBasedStateMachine):
         rows = (
             Deployment.objects.filter(environment=self.place)
             .order_by("pk")
-            .values_list("prompt", "pk", "arms__version")
+            .values_list("prompt", "pk", "kind", "arms__version")
         )
-        found: dict[int, list[tuple[int, int]]] = {}
-        for prompt, pk, version in rows:
-            found.setdefault(prompt, []).append((pk, version))
+        found: dict[int, list[tuple[int, int | None]]] = {}
+        for prompt, pk, kind, version in rows:
+            found.setdefault(prompt, []).append((pk, None if kind == "take_down" else version))
         assert found == {prompt: past for prompt, past in self.rules.live.items() if past}
 
     @invariant()

@@ -12,7 +12,7 @@ from apps.prompts.actions.changes import (
 )
 from apps.prompts.actions.checks import accept_failure, report_external_check
 from apps.prompts.actions.comments import Anchor, comment_on_change_request, edit_comment, resolve_comment
-from apps.prompts.actions.deployments import deploy, roll_back
+from apps.prompts.actions.deployments import deploy, roll_back, take_down
 from apps.prompts.actions.environments import (
     create_environment,
     create_environments,
@@ -97,6 +97,7 @@ __all__ = [
     "settle_change_requests",
     "start_change_request",
     "submit_change_request",
+    "take_down",
     "unarchive_prompt",
     "undo_release",
     "update_policy",

@@ -12,7 +12,7 @@ from apps.prompts.actions import gate, steps
 from apps.prompts.actions.gate import NeedsChangeRequest, require_promotion
 from apps.prompts.models import ChangeRequest, Deployment, DeploymentArm, Environment, Prompt, Version
 
-__all__ = ["NeedsChangeRequest", "deploy", "require_promotion", "roll_back"]
+__all__ = ["NeedsChangeRequest", "deploy", "require_promotion", "roll_back", "take_down"]
 
 
 @transaction.atomic
@@ -63,12 +63,12 @@ def roll_back(
     prompt: Prompt,
     environment: Environment,
     to: Deployment,
-    replaces: Deployment,
+    replaces: Deployment | None,
     actor: Actor,
     reason: str,
     undone: ChangeRequest | None = None,
 ) -> Deployment:
-    """Put back what was live before: the version of the earlier deployment `to`.
+    """Put back what was live before: the version of the earlier deployment `to`; `replaces` is None after a take-down.
 
     It was live once, so it needs no new evidence, and no freeze forbids to undo; `undone` names the release that is
     taken back as a whole. Raises NotAllowed, Conflict as `deploy` does, and DomainError without a reason or when `to` is
@@ -76,13 +76,12 @@ def roll_back(
     """
     environment = steps.take(environment, [prompt.pk])
     gate.require_promotion(environment, actor)
-    reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
-    if not reason:
-        raise DomainError("Say why you roll back: it stands in the history.")
-    if (to.prompt_id, to.environment_id) != (prompt.pk, environment.pk) or to.pk >= replaces.pk:
+    reason = _required(reason, "Say why you roll back: it stands in the history.")
+    is_ours = (to.prompt_id, to.environment_id) == (prompt.pk, environment.pk) and not to.is_take_down
+    if not is_ours or (replaces and to.pk >= replaces.pk):
         raise DomainError("That is not an earlier state of this prompt here.")
     _require_current(prompt, environment, replaces)
-    if to.version.pk == replaces.version.pk:
+    if replaces and to.version.pk == replaces.version.pk:
         raise DomainError(f"Version {to.version.number} is already live in {environment.name}.")
     return _replace(
         version=to.version,
@@ -93,6 +92,44 @@ def roll_back(
         kind=Deployment.Kind.ROLL_BACK,
         change_request=undone,
     )
+
+
+@transaction.atomic
+def take_down(
+    *,
+    prompt: Prompt,
+    environment: Environment,
+    replaces: Deployment,
+    actor: Actor,
+    reason: str,
+    undone: ChangeRequest | None = None,
+) -> Deployment:
+    """Let nothing of a prompt be live in an environment any more: programs that ask for it there are answered 404.
+
+    Raises NotAllowed, Conflict as `deploy` does, DomainError without a reason, and BadReference while other prompts
+    that are served take in what is live here.
+    """
+    environment = steps.take(environment, [prompt.pk])
+    gate.require_promotion(environment, actor)
+    reason = _required(reason, "Say why you take it down: it stands in the history.")
+    _require_current(prompt, environment, replaces)
+    composition.check_take_down(prompt, environment.name)
+    return _replace(
+        version=replaces.version,
+        environment=environment,
+        actor=actor,
+        reason=reason,
+        previous=replaces,
+        kind=Deployment.Kind.TAKE_DOWN,
+        change_request=undone,
+    )
+
+
+def _required(reason: str, why: str) -> str:
+    reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
+    if not reason:
+        raise DomainError(why)
+    return reason
 
 
 def _require_current(prompt: Prompt, environment: Environment, expected: Deployment | None) -> None:
@@ -122,11 +159,15 @@ def _replace(  # noqa: PLR0913  a deployment's own facts
     change_request: ChangeRequest | None,
     emergency: bool = False,
 ) -> Deployment:
-    composition.check_move(version, environment.name)
+    is_down = kind == Deployment.Kind.TAKE_DOWN
+    if not is_down:
+        composition.check_move(version, environment.name)
+        _require_in_hand(version.prompt)
+    tip = previous or Deployment.objects.tips().filter(prompt=version.prompt, environment=environment).first()
     deployment = Deployment(
         prompt=version.prompt,
         environment=environment,
-        previous=previous,
+        previous=tip,
         kind=kind,
         actor=actor if isinstance(actor, User) else None,
         actor_key=actor if isinstance(actor, ApiKey) else None,
@@ -134,8 +175,8 @@ def _replace(  # noqa: PLR0913  a deployment's own facts
         change_request=change_request,
         emergency=emergency,
     )
-    if previous:
-        deployment.salt = previous.salt
+    if tip:
+        deployment.salt = tip.salt
     try:
         with transaction.atomic():
             deployment.save(force_insert=True)
@@ -150,13 +191,23 @@ def _replace(  # noqa: PLR0913  a deployment's own facts
         verb=_verb(kind, emergency),
         target=deployment,
         before={"version": previous.version.number} if previous else None,
-        after={"version": version.number, "content_hash": version.content_hash},
+        after=None if is_down else {"version": version.number, "content_hash": version.content_hash},
         reason=reason,
     )
     return deployment
 
 
+def _require_in_hand(prompt: Prompt) -> None:
+    """Refuse what was archived by now. Archiving waits for the same lock as `composition.check_move` takes."""
+    if Prompt.objects.filter(pk=prompt.pk).exclude(archived_at=None).exists():
+        raise DomainError(f"{prompt.name} is archived. Bring it back first.")
+
+
 def _verb(kind: Deployment.Kind, emergency: bool) -> str:
     if emergency:
         return "promoted in an emergency"
-    return "promoted" if kind == Deployment.Kind.DEPLOY else "rolled back"
+    return {
+        Deployment.Kind.DEPLOY: "promoted",
+        Deployment.Kind.ROLL_BACK: "rolled back",
+        Deployment.Kind.TAKE_DOWN: "took down",
+    }[kind]

@@ -97,12 +97,13 @@ def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
     Raises StillUsed while a change request waits, it is live somewhere, or another prompt refers to it.
     """
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
+    # Whoever puts a version live holds the same lock, so that nothing archived is live.
+    composition.lock(prompt.workspace_id)
     if prompt.change_request_items.filter(change_request__state__in=ChangeRequest.WAITING).exists():
         raise StillUsed("A change request for this prompt is waiting. Withdraw it first.")
     places = list(prompt.deployments.current().values_list("environment__name", flat=True))
     if places:
-        raise StillUsed(f"This prompt is live in {' and '.join(sorted(places))}, so programs fetch it.")
-    composition.lock(prompt.workspace_id)
+        raise StillUsed(f"This prompt is live in {' and '.join(sorted(places))}. Take it down there first.")
     if parents := composition.parents_of(prompt):
         raise StillUsed(f"Other prompts take this one in: {_names(parents)}. Change them first.")
     if Prompt.objects.filter(pk=prompt.pk, archived_at=None).update(archived_at=timezone.now()):

@@ -11,7 +11,7 @@ from apps.core import formats, text
 from apps.core.errors import Conflict, DomainError
 from apps.prompts import boards, dossiers
 from apps.prompts.actions import steps
-from apps.prompts.actions.deployments import deploy, roll_back
+from apps.prompts.actions.deployments import deploy, roll_back, take_down
 from apps.prompts.actions.gate import NotReady, require_promotion
 from apps.prompts.models import ChangeRequest, Deployment, Dossier
 from apps.prompts.models.changes import State
@@ -161,7 +161,7 @@ def promote_scheduled(*, change_request: ChangeRequest) -> list[Deployment]:
 
 @transaction.atomic
 def undo_release(*, change_request: ChangeRequest, reason: str, acting_user: User) -> list[Deployment]:
-    """Put back, as one, what was live before a request was promoted.
+    """Put back, as one, what was live before a request was promoted; where nothing was, it is taken down.
 
     Raises NotAllowed without the right, Conflict naming the prompt when one of them moved since, DomainError when
     there is nothing to put back.
@@ -173,26 +173,33 @@ def undo_release(*, change_request: ChangeRequest, reason: str, acting_user: Use
         raise DomainError("This request did not put anything live that could be taken back.")
     live = _live(request)
     for made in moves:
-        if live[made.prompt_id].pk != made.pk:
-            now = live[made.prompt_id]
-            raise Conflict(f"{made.prompt.name} moved since: version {now.version.number} is live. Nothing was undone.")
-        if made.previous is None:
-            raise DomainError(
-                f"Nothing was live before in place of {made.prompt.name}, so there is nothing to put back."
-            )
-    return [
-        roll_back(
+        now = live.get(made.prompt_id)
+        if now is None or now.pk != made.pk:
+            what = f"version {now.version.number} is live" if now else "nothing is live"
+            raise Conflict(f"{made.prompt.name} moved since: {what}. Nothing was undone.")
+    return [_undone(made, request, reason, acting_user) for made in moves]
+
+
+def _undone(made: Deployment, request: ChangeRequest, reason: str, acting_user: User) -> Deployment:
+    before = made.previous if made.replaced else None
+    if before is None:
+        return take_down(
             prompt=made.prompt,
             environment=request.environment,
-            to=made.previous,
             replaces=made,
             actor=acting_user,
             reason=reason,
             undone=request,
         )
-        for made in moves
-        if made.previous
-    ]
+    return roll_back(
+        prompt=made.prompt,
+        environment=request.environment,
+        to=before,
+        replaces=made,
+        actor=acting_user,
+        reason=reason,
+        undone=request,
+    )
 
 
 def undoable(request: ChangeRequest) -> list[Deployment]:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from apps.prompts.api.fetching import PromptBulk, PromptFetch, PromptRender
-from apps.prompts.api.promoting import PromptChangeRequests, PromptDeployments, PromptRollBack
+from apps.prompts.api.promoting import PromptChangeRequests, PromptDeployments, PromptRollBack, PromptTakeDown
 from apps.prompts.api.writing import PromptDraft, PromptLabels, PromptVersions
 
 urlpatterns = [
@@ -15,5 +15,6 @@ urlpatterns = [
     path("prompts/<path:name>/change-requests", PromptChangeRequests.as_view(), name="api_prompt_change_requests"),
     path("prompts/<path:name>/deployments", PromptDeployments.as_view(), name="api_prompt_deployments"),
     path("prompts/<path:name>/roll-back", PromptRollBack.as_view(), name="api_prompt_roll_back"),
+    path("prompts/<path:name>/take-down", PromptTakeDown.as_view(), name="api_prompt_take_down"),
     path("prompts/<path:name>", PromptFetch.as_view(), name="api_prompt_fetch"),
 ]

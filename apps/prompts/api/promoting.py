@@ -40,6 +40,11 @@ class NewRollBack(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=4_000, help_text="It stands in the history.")
 
 
+class NewTakeDown(serializers.Serializer[Any]):
+    environment = serializers.CharField(max_length=40)
+    reason = serializers.CharField(max_length=4_000, help_text="It stands in the history.")
+
+
 class PromptChangeRequests(Named):
     """Open a change request. Who made the key is its author, and does not approve it where that is asked."""
 
@@ -99,19 +104,44 @@ class PromptRollBack(Named):
         given.is_valid(raise_exception=True)
         prompt = prompt_of(request, name)
         environment = environment_of(prompt, given.validated_data["environment"])
-        live = _live(prompt, environment)
-        to = boards.undo_target(live) if live else None
-        if live is None or to is None:
+        tip = next((one for one in boards.tips_of(prompt) if one.environment == environment), None)
+        to = boards.undo_target(tip) if tip else None
+        if tip is None or to is None:
             raise DomainError(f"There is nothing before it to go back to in {environment.name}.")
         made = actions.roll_back(
             prompt=prompt,
             environment=environment,
             to=to,
-            replaces=live,
+            replaces=None if tip.is_take_down else tip,
             actor=key_of(request),
             reason=given.validated_data["reason"],
         )
         return Response(_body(made), status=status.HTTP_201_CREATED)
+
+
+class PromptTakeDown(Named):
+    """Let nothing of a prompt be live in an environment any more."""
+
+    word = "take-down"
+    writes = MayPromote
+
+    @extend_schema(request=NewTakeDown, responses={204: None})
+    def post(self, request: Request, name: str) -> Response:
+        given = NewTakeDown(data=request.data)
+        given.is_valid(raise_exception=True)
+        prompt = prompt_of(request, name)
+        environment = environment_of(prompt, given.validated_data["environment"])
+        live = _live(prompt, environment)
+        if live is None:
+            raise DomainError(f"Nothing of {prompt.name} is live in {environment.name}.")
+        actions.take_down(
+            prompt=prompt,
+            environment=environment,
+            replaces=live,
+            actor=key_of(request),
+            reason=given.validated_data["reason"],
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def _live(prompt: Prompt, environment: Environment) -> Deployment | None:

@@ -80,9 +80,17 @@ class Environment(models.Model):
 
 
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
-    def current(self) -> Self:
-        """Keep what is live now: deployments that nothing followed."""
+    def tips(self) -> Self:
+        """Keep the last move in each place: what is live there, or that it was taken down."""
         return self.filter(next=None)
+
+    def current(self) -> Self:
+        """Keep what is live now."""
+        return self.tips().stays()
+
+    def stays(self) -> Self:
+        """Leave out the moves after which nothing was live."""
+        return self.exclude(kind=Deployment.Kind.TAKE_DOWN)
 
     def newest_first(self) -> Self:
         return self.order_by("-id")
@@ -105,6 +113,8 @@ class Deployment(models.Model):
     class Kind(models.TextChoices):
         DEPLOY = "deploy", "Promoted"
         ROLL_BACK = "roll_back", "Rolled back"
+        # Its arms name what it ended; nothing is live until another follows.
+        TAKE_DOWN = "take_down", "Taken down"
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="deployments")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="deployments")
@@ -144,11 +154,27 @@ class Deployment(models.Model):
         return max(self.arms.all(), key=lambda arm: (arm.weight, arm.pk)).version
 
     @property
+    def is_take_down(self) -> bool:
+        return self.kind == Deployment.Kind.TAKE_DOWN
+
+    @property
+    def replaced(self) -> Version | None:
+        """Return what was live just before; None when nothing was."""
+        before = self.previous
+        return before.version if before and not before.is_take_down else None
+
+    @property
     def who(self) -> str:
         """Name who did it: a person, a key, or the desk itself. Select actor and actor_key."""
         if self.actor_key:
             return f"API key {self.actor_key}"
         return str(self.actor) if self.actor else "Galley"
+
+
+class DeploymentArmQuerySet(models.QuerySet["DeploymentArm"]):
+    def live(self) -> Self:
+        """Keep what is live now."""
+        return self.filter(deployment__next=None).exclude(deployment__kind=Deployment.Kind.TAKE_DOWN)
 
 
 class DeploymentArm(models.Model):
@@ -157,6 +183,8 @@ class DeploymentArm(models.Model):
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="arms")
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="arms")
     weight = models.PositiveSmallIntegerField(default=100)
+
+    objects = DeploymentArmQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -20,7 +20,7 @@ from apps.prompts.views.decisions import (
     change_request_undo,
     change_request_unschedule,
 )
-from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back
+from apps.prompts.views.deployments import deployment_list, version_deploy, version_roll_back, version_take_down
 from apps.prompts.views.discussions import change_request_comment, comment_edit, comment_resolve
 from apps.prompts.views.drafts import (
     draft_company,
@@ -133,4 +133,5 @@ __all__ = [
     "version_restore",
     "version_roll_back",
     "version_save",
+    "version_take_down",
 ]

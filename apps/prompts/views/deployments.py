@@ -27,13 +27,12 @@ from apps.prompts.views.versions import find_version
 def deployment_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
     history = list(boards.history(prompt)[:200])
-    live = boards.live_of(prompt)
+    tips = boards.tips_of(prompt)
     places = boards.environments_of(request.workspace)
     context = {
         **frame(request, prompt, "deployments"),
         "history": history,
-        "live": live,
-        "undo": [_undo(request, deployment) for deployment in live],
+        "cards": [_card(request, tip) for tip in tips],
         "environments": places,
         **picture_of(request, lambda shown: lanes_of_prompt(prompt, places, shown)),
         **_as_of(request, prompt, places),
@@ -50,11 +49,10 @@ def _as_of(request: HttpRequest, prompt: Prompt, places: list[Environment]) -> d
     return {"as_of_form": form, "moment": moment, "answers": answers if moment else []}
 
 
-def _undo(request: HttpRequest, live: Deployment) -> dict[str, object]:
-    """Offer what one click would put back."""
-    to = boards.undo_target(live)
-    may = request.membership.may_promote(live.environment.name)
-    return {"live": live, "to": to, "may": may and to is not None}
+def _card(request: HttpRequest, tip: Deployment) -> dict[str, object]:
+    """Say what is live in a place, and offer what one click would put back, or take down."""
+    may = request.membership.may_promote(tip.environment.name)
+    return {"tip": tip, "to": boards.undo_target(tip) if may else None, "may_take_down": may and not tip.is_take_down}
 
 
 @require_POST
@@ -80,19 +78,33 @@ def version_deploy(request: HttpRequest, prompt_id: int, number: int) -> HttpRes
 def version_roll_back(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
     form = read_reason(request)
-    live = _seen(request, prompt_id, form["replaces"])
-    if live is None:
+    tip = _seen(request, prompt_id, form["replaces"])
+    if tip is None:
         raise Conflict("This page is out of date. Reload it.")
     to = get_object_or_404(prompt.deployments, pk=text.whole_number(request.POST.get("to", "")))
     made = actions.roll_back(
         prompt=prompt,
-        environment=live.environment,
+        environment=tip.environment,
         to=to,
-        replaces=live,
+        replaces=None if tip.is_take_down else tip,
         actor=request.user,
         reason=form["reason"],
     )
-    messages.success(request, f"Version {made.version.number} is live again in {live.environment.name}.")
+    messages.success(request, f"Version {made.version.number} is live again in {tip.environment.name}.")
+    return redirect("deployment_list", workspace=request.workspace.slug, prompt_id=prompt.pk)
+
+
+@require_POST
+@requires(Right.PROMOTE)
+def version_take_down(request: HttpRequest, prompt_id: int) -> HttpResponse:
+    prompt = find(request, prompt_id)
+    form = read_reason(request)
+    live = _seen(request, prompt_id, form["replaces"])
+    if live is None or live.is_take_down:
+        raise Conflict("This page is out of date. Reload it.")
+    place = live.environment
+    actions.take_down(prompt=prompt, environment=place, replaces=live, actor=request.user, reason=form["reason"])
+    messages.success(request, f"Nothing of {prompt.name} is live in {place.name} any more.")
     return redirect("deployment_list", workspace=request.workspace.slug, prompt_id=prompt.pk)
 
 
