@@ -14,8 +14,9 @@ atexit.register(_open.close)
 
 os.environ["SECRET_KEY"] = "only-for-tests"
 os.environ.setdefault("ENCRYPTION_KEYS", Fernet.generate_key().decode())
-if "GALLEY_VAR" not in os.environ:
-    os.environ["GALLEY_VAR"] = _open.enter_context(tempfile.TemporaryDirectory(prefix="galley-tests-"))
+if "GALLEY_TESTS" not in os.environ:
+    os.environ["GALLEY_TESTS"] = _open.enter_context(tempfile.TemporaryDirectory(prefix="galley-tests-"))
+os.environ.setdefault("GALLEY_VAR", os.environ["GALLEY_TESTS"])
 # Side by side, pytest's workers inherit both from the process that starts them: they share its server, where each has a
 # database of its own, but not its folder, where they would take each other's messages out of the queue.
 os.environ["GALLEY_VAR"] = os.path.join(os.environ["GALLEY_VAR"], os.environ.get("PYTEST_XDIST_WORKER", ""))

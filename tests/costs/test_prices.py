@@ -187,7 +187,7 @@ def test_the_list_shows_prices_per_million_in_force(client_of, fay, add, django_
     add("0.000002", datetime(2020, 1, 1, tzinfo=UTC))
     add("0.000003", timezone.now() + timedelta(days=2))
     client = client_of(fay)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         text = client.get(address("price_list")).content.decode()
     assert "$2.00" in text
     assert "$3.00" not in text

@@ -167,7 +167,7 @@ def test_older_charges_are_one_link_away_and_none_is_lost(visit, make_charge, dj
     ledger.record(charges)
     seen, query = [], {}
     while True:
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(13):
             page = text_of(visit("spend_charges", query))
         seen += re.findall(r'title="([0-9a-f-]{36})"', page)
         older = re.search(r"before=([0-9a-f-]{36})", page)

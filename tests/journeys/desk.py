@@ -1,9 +1,9 @@
 """A whole desk of its own for the browser: database, web, worker, beat and practice provider, as `manage.py up` runs them."""
 
+import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +20,7 @@ START_SECONDS = 180
 # What the test process has set up for itself must not leak into the desk.
 FOREIGN = (
     "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "GALLEY_VAR", "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL",
-    "CACHE_URL", "PUBLIC_URL", "STREAM_URL", "ALLOWED_HOSTS", "OUTBOUND_ALLOW",
+    "CACHE_URL", "PUBLIC_URL", "STREAM_URL", "ALLOWED_HOSTS", "OUTBOUND_ALLOW", "GALLEY_TESTS",
 )  # fmt: skip
 
 
@@ -64,20 +64,45 @@ def running_desk(*options: str, **extra: str) -> Iterator[Desk]:
     var = Path(tempfile.mkdtemp(prefix="galley-desk-"))
     # As root, the database's own user must pass through, else its data would be kept elsewhere and outlive the folder.
     var.chmod(0o711)
-    port = _free_port()
-    log = (var / "up.txt").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "up", "--port", str(port), *options],
-        cwd=ROOT, env=_environment(var, extra), stdout=log, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    if "--demo" not in options:
+        _furnish(var)
     try:
-        _wait(process, var / "up.txt")
-        yield Desk(f"http://127.0.0.1:{port}", var, extra)
+        with _started(var, extra, *options) as url:
+            yield Desk(url, var, extra)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        log.close()
         shutil.rmtree(var, ignore_errors=True)
+
+
+@contextmanager
+def _started(var: Path, extra: dict[str, str], *options: str) -> Iterator[str]:
+    port = _free_port()
+    with (var / "up.txt").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--port", str(port), *options],
+            cwd=ROOT, env=_environment(var, extra), stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            _wait(process, var / "up.txt")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _furnish(var: Path) -> None:
+    """Begin where a desk's first start ends, with a database whose tables are there; made once for all tests together."""
+    shared = Path(os.environ["GALLEY_TESTS"])
+    ready = shared / "furnished"
+    with (shared / "furnished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            with _started(var, {}):
+                pass
+            subprocess.run(["cp", "-a", str(var), str(shared / "half")], check=True)
+            (shared / "half").rename(ready)
+            return
+    # With its owners: the database's files are those of a user of its own.
+    subprocess.run(["cp", "-a", f"{ready}/.", str(var)], check=True)
 
 
 def _environment(var: Path, extra: dict[str, str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ def before(floor: Floor) -> Before:
     run = floor.start_run()
     assert all(pages_answer(floor) for _ in range(10))
     assert wait_for(lambda: floor.answered(run) > 0)
-    web = floor.part("granian")
+    web = floor.part("llmops_site.wsgi")
     found = Before(run, web, family_of(web.pid), floor.part("celery -A llmops_site worker"))
     end_database(floor, signal.SIGINT)
     floor.practice("/__config", latency_ms=5)
@@ -51,7 +51,7 @@ def assert_web_went_on(floor: Floor, before: Before) -> None:
     assert wait_for(lambda: pages_answer(floor)), floor.said("web")
     # Whichever thread and connection of the pool answers, not the lucky first one.
     assert all(pages_answer(floor) for _ in range(20)), floor.said("web")
-    assert floor.part("granian") == before.web
+    assert floor.part("llmops_site.wsgi") == before.web
     assert family_of(before.web.pid) == before.serving
 
 

@@ -130,7 +130,7 @@ def test_loops_and_joins_of_lists_still_work() -> None:
         "{" * 1_000_000,
         "{{" * 500_000,
         "{#" * 2_000 + "x" * 500_000,
-        "{% for a in x %}{% for b in x %}{% if x + x == x %}{% endif %}{% endfor %}{% endfor %}",
+        "{% for a in x %}{% for b in x %}{% if x + x == x + x %}{% endif %}{% endfor %}{% endfor %}",
         "{% for a in x %}{% for b in x %}{% if x|sort|length %}{% endif %}{% endfor %}{% endfor %}",
         "{{ x|sort|length }}" * 1_900,
     ],
@@ -139,7 +139,7 @@ def test_loops_and_joins_of_lists_still_work() -> None:
 def test_hostile_jinja_of_any_size_is_refused_in_little_time(text: str) -> None:
     began = time.monotonic()
     with pytest.raises(TemplateError):
-        templates.fill(text, "jinja", {"x": list(range(300)) * (1 if "for" in text else 300)})
+        templates.fill(text, "jinja", {"x": list(range(400)) * (1 if "for" in text else 300)})
     assert time.monotonic() - began < 15
 
 

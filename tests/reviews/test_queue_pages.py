@@ -220,7 +220,7 @@ def test_writes_want_a_post(client_of, queue, olga, name):
     assert client_of(olga).get(url(name, **ids.get(name, {}))).status_code == 405
 
 
-@pytest.mark.parametrize(("name", "budget"), [("review_desk", 11), ("queue_list", 11), ("queue_detail", 13)])
+@pytest.mark.parametrize(("name", "budget"), [("review_desk", 12), ("queue_list", 12), ("queue_detail", 14)])
 def test_pages_need_few_queries_however_much_there_is(
     client_of, make_run, olga, ana, amir, django_assert_max_num_queries, name, budget
 ):
