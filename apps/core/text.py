@@ -21,7 +21,10 @@ def clean(value: str, *, field: str, max_bytes: int = MEGABYTE) -> str:
     except UnicodeEncodeError:
         raise DomainError(f"{field} holds half of a Unicode character. Copy the text again and retry.") from None
     if size > max_bytes:
-        raise DomainError(f"{field} is {_size(size)}; at most {_size(max_bytes)} fit.")
+        is_long = max_bytes >= 10 * KILOBYTE
+        # Rounded up, so that what is over the limit is also said to be.
+        shown, limit = (-(-size // KILOBYTE), max_bytes // KILOBYTE) if is_long else (size, max_bytes)
+        raise DomainError(f"{field} is {shown:,} {'kB' if is_long else 'bytes'}; at most {limit:,} fit.")
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -42,7 +45,3 @@ def clean_tree(value: Any, *, field: str, max_bytes: int = MEGABYTE) -> Any:
 def whole_number(value: str) -> int | None:
     """Return what a person or program wrote as a whole number of up to nine digits, None for anything else."""
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
-
-
-def _size(size: int) -> str:
-    return f"{size / MEGABYTE:.1f} MB" if size >= MEGABYTE else f"{size / KILOBYTE:.0f} kB"

@@ -187,6 +187,7 @@ def test_the_preview_is_what_the_server_would_say(draft: Page) -> None:
 def test_the_preview_follows_the_hand(draft: Page, format: str) -> None:
     if format == "jinja":
         draft.get_by_label("Template format").select_option("jinja")
+        draft.get_by_role("button", name="Rewrite them").click()
     text_of(draft, 1).click()
     draft.keyboard.press("ControlOrMeta+End")
     took = []
@@ -228,7 +229,7 @@ def test_rows_of_a_spreadsheet_become_examples(draft: Page) -> None:
 
 def test_a_text_over_one_megabyte_is_refused_and_stays_here(draft: Page) -> None:
     write(draft, 1, "x" * 1_100_000)
-    expect(state(draft)).to_contain_text("at most 1 MB fits. Your text is kept in this browser.", timeout=30_000)
+    expect(state(draft)).to_contain_text("at most 1,024 fit. Your text is kept in this browser.", timeout=30_000)
     assert len(draft.locator("textarea[name=content]").first.input_value()) > 1_100_000
 
 

@@ -4,6 +4,7 @@
   if (!D) return;
   const editors = new WeakMap();
   let last;
+  let mounting = Promise.resolve();
 
   D.editor = (card) => editors.get(card);
   D.editors = () => D.cards().map((card) => [card, editors.get(card)]);
@@ -11,7 +12,8 @@
     card.querySelector("textarea[name=content]")?.setAttribute("aria-label", words);
     editors.get(card)?.setLabel(words);
   };
-  D.focus = (card) => {
+  D.focus = async (card) => {
+    await mounting.catch(() => undefined);
     const editor = editors.get(card);
     if (editor) editor.view.focus();
     else card.querySelector("textarea, input:not([type=hidden])")?.focus();
@@ -90,9 +92,10 @@
     D.say("mounted");
   }
 
-  D.on("cards", mount);
-  D.on("rebuilt", mount);
+  const mountAll = () => { mounting = mount(); };
+  D.on("cards", mountAll);
+  D.on("rebuilt", mountAll);
   D.on("seen", () => D.paint());
   window.galleyLoad("codemirror").then(() => document.querySelectorAll("[data-draft-json]").forEach(mountJson));
-  document.addEventListener("DOMContentLoaded", mount);
+  document.addEventListener("DOMContentLoaded", mountAll);
 })();
