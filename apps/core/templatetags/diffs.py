@@ -66,19 +66,18 @@ def _fold(text: str, label: str) -> str:
 @register.simple_tag
 def diff_split(pieces: Iterable[Piece]) -> SafeString:
     """Write a diff in two columns, line beside line; long unchanged parts are folded."""
-    rows = _rows(pieces)
     html: list[str] = []
     run: list[str] = []
     was_changed = False
-    for left, right, changed in rows:
+    for left, right, changed in _rows(pieces):
         if changed:
-            html.append(_fold_rows(run, first=not html, last=False))
+            html.append(_fold_lines(run, first=not html, last=False))
             run = []
             html.append(_row(left, right, " data-changed data-diff-change" if not was_changed else " data-changed"))
         else:
-            run.append(_row(left, right, ""))
+            run.append(left or "")
         was_changed = changed
-    html.append(_fold_rows(run, first=not html, last=True))
+    html.append(_fold_lines(run, first=not html, last=True))
     return mark_safe("".join(html))  # noqa: S308 (every text is escaped)
 
 
@@ -87,13 +86,19 @@ def _row(left: str | None, right: str | None, attributes: str) -> str:
     return f'<div class="g-diff-row"{attributes}>{cells}</div>'
 
 
-def _fold_rows(rows: list[str], *, first: bool, last: bool) -> str:
-    if len(rows) <= FOLD_LINES or (first and last):
-        return "".join(rows)
+def _fold_lines(lines: list[str], *, first: bool, last: bool) -> str:
+    """Write unchanged lines, the same in both columns; what is folded is one row, for it may be thousands."""
+    if len(lines) <= FOLD_LINES or (first and last):
+        return "".join(_row(line, line, "") for line in lines)
     head, tail = (0 if first else KEEP_LINES), (0 if last else KEEP_LINES)
-    middle = rows[head : len(rows) - tail]
-    fold = f'<details class="g-diff-fold"><summary>{len(middle):,} unchanged lines</summary>{"".join(middle)}</details>'
-    return "".join(rows[:head]) + fold + "".join(rows[len(rows) - tail :])
+    middle = lines[head : len(lines) - tail]
+    joined = "\n".join(middle)
+    fold = f'<details class="g-diff-fold"><summary>{len(middle):,} unchanged lines</summary>{_row(joined, joined, "")}</details>'
+    return (
+        "".join(_row(line, line, "") for line in lines[:head])
+        + fold
+        + "".join(_row(line, line, "") for line in lines[len(lines) - tail :])
+    )
 
 
 def _rows(pieces: Iterable[Piece]) -> list[tuple[str | None, str | None, bool]]:
@@ -101,8 +106,15 @@ def _rows(pieces: Iterable[Piece]) -> list[tuple[str | None, str | None, bool]]:
     found: list[tuple[str | None, str | None, bool]] = []
     left, right, changed = [""], [""], False
     for kind, text in pieces:
-        changed = changed or kind != "equal"
         lines = text.split("\n")
+        if kind == "equal" and len(lines) > 2:
+            # What stands between the first line end and the last is on lines of its own.
+            opening, *whole, closing = map(escape, lines)
+            found += _closed([*left[:-1], left[-1] + opening], [*right[:-1], right[-1] + opening], changed)
+            found += [(line, line, False) for line in whole]
+            left, right, changed = [closing], [closing], False
+            continue
+        changed = changed or kind != "equal"
         for number, line in enumerate(lines):
             if number:
                 if kind == "equal":
