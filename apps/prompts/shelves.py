@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.models import BooleanField, Case, Count, F, OuterRef, Subquery, When
 from django.db.models.functions import Coalesce
 
-from apps.accounts.models import User, Workspace
+from apps.accounts.models import Workspace
 from apps.prompts import folders
 from apps.prompts.models import ChangeRequestItem, DeploymentArm, Environment, Fetch, Prompt, Version
 from apps.prompts.models.changes import ChangeRequest
@@ -136,32 +136,36 @@ def _served() -> Subquery:
     return Subquery(Fetch.objects.filter(prompt=OuterRef("pk")).order_by("-last_at").values("last_at")[:1])
 
 
-_FOLDERS = """
-SELECT regexp_replace(name, '/[^/]*$', ''), count(*) FROM prompts_prompt
-WHERE workspace_id = %s AND (archived_at IS NOT NULL) = %s AND name LIKE '%%/%%' GROUP BY 1
+# What narrows the list, in one trip: folders, the most used tags, and who owns something, each with a number of prompts.
+_SIDES = """
+WITH here AS (SELECT name, tags FROM prompts_prompt WHERE workspace_id = %(workspace)s AND (archived_at IS NOT NULL) = %(archived)s)
+SELECT 'folder', regexp_replace(name, '/[^/]*$', ''), count(*), NULL::bigint FROM here WHERE name LIKE '%%/%%' GROUP BY 2
+UNION ALL
+(SELECT 'tag', tag, count(*), NULL::bigint FROM here, unnest(tags) AS tag GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT %(tags)s)
+UNION ALL
+SELECT 'owner', coalesce(nullif(u.name, ''), u.email), count(*), u.id
+FROM prompts_prompt p JOIN accounts_user u ON u.id = p.owner_id WHERE p.workspace_id = %(workspace)s GROUP BY u.id
 """
-_TAGS = """
-SELECT tag, count(*) FROM prompts_prompt, unnest(tags) AS tag
-WHERE workspace_id = %s AND (archived_at IS NOT NULL) = %s GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s
-"""
 
 
-def tree_of(workspace: Workspace, filters: Filters) -> list[folders.Folder]:
-    """Return the folders, open on the way to where the list stands."""
+@dataclass(frozen=True)
+class Sides:
+    """What stands beside the list to narrow it: folders, (tag, number of prompts), and (user id, name) of owners."""
+
+    tree: list[folders.Folder]
+    tags: list[tuple[str, int]]
+    owners: list[tuple[int, str]]
+
+
+def sides_of(workspace: Workspace, filters: Filters) -> Sides:
+    """Read what narrows the list; the folders are open on the way to where the list stands."""
     with connection.cursor() as cursor:
-        cursor.execute(_FOLDERS, [workspace.pk, filters.archived])
-        return folders.tree(cursor.fetchall(), filters.folder)
-
-
-def tags_of(workspace: Workspace, filters: Filters) -> list[tuple[str, int]]:
-    """Return the most used tags with their number of prompts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TAGS, [workspace.pk, filters.archived, MAX_TAGS])
-        found: list[tuple[str, int]] = cursor.fetchall()
-        return found
-
-
-def owners_of(workspace: Workspace) -> list[User]:
-    """Return the people who own prompts here."""
-    ids = workspace.prompts.exclude(owner=None).order_by().values("owner").distinct()
-    return list(User.objects.filter(pk__in=ids).order_by("name", "email"))
+        cursor.execute(_SIDES, {"workspace": workspace.pk, "archived": filters.archived, "tags": MAX_TAGS})
+        rows: list[tuple[str, str, int, int]] = cursor.fetchall()
+    return Sides(
+        tree=folders.tree([(name, count) for kind, name, count, _ in rows if kind == "folder"], filters.folder),
+        tags=[(name, count) for kind, name, count, _ in rows if kind == "tag"],
+        owners=sorted(
+            [(pk, name) for kind, name, _, pk in rows if kind == "owner"], key=lambda owner: owner[1].casefold()
+        ),
+    )

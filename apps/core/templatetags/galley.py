@@ -44,6 +44,31 @@ STATES: dict[str, tuple[str, str]] = {
 
 CONTROLS = {"checkbox": "form-check-input", "radio": "form-check-input", "select": "form-select", "range": "form-range"}
 KEY_NAMES = {"mod": "Ctrl", "ctrl": "Ctrl", "enter": "↵", "escape": "Esc", "arrowleft": "←", "arrowright": "→"}
+RANK_LAST = mark_safe(' data-rank="last"')
+DIFFERS = mark_safe(
+    '<span class="g-env-dot" title="Differs from the environment before it"></span>'
+    '<span class="visually-hidden">(differs)</span>'
+)
+
+
+@register.simple_tag
+def pill(
+    environment: str, version: int | None, *, url: str = "", counts: bool = False, differs: bool = False
+) -> SafeString:
+    """Draw an environment pill, "production v7"; `counts` marks a guarded place, `differs` draws a dot.
+
+    Written in one go, for a list holds hundreds of them.
+    """
+    return format_html(
+        '<{tag} class="g-env"{href}{rank}><span class="g-env-name">{environment}</span>'
+        '<span class="g-env-version">{version}</span>{dot}</{tag}>',
+        tag="a" if url else "span",
+        href=format_html(' href="{}"', url) if url else "",
+        rank=RANK_LAST if counts else "",
+        environment=environment,
+        version=f"v{version}" if version else "nothing",
+        dot=DIFFERS if differs else "",
+    )
 
 
 @register.simple_tag

@@ -42,12 +42,7 @@ def prompt_list(request: HttpRequest) -> HttpResponse:
         "starters": starters.PATTERNS,
     }
     if not _is_typing(request):
-        context |= {
-            "tree": shelves.tree_of(request.workspace, filters),
-            "tags": shelves.tags_of(request.workspace, filters),
-            "owners": shelves.owners_of(request.workspace),
-            "open_requests": 0 if filters.is_narrowed else request.workspace.change_requests.waiting().count(),
-        }
+        context["sides"] = shelves.sides_of(request.workspace, filters)
     return page(request, "prompts/prompt_list.html", context, fragment="table")
 
 
