@@ -50,6 +50,11 @@ app.conf.beat_schedule = {
     },
     "promote-due": {"task": "apps.prompts.beat.promote_due", "schedule": 10.0, "options": {"expires": 20}},
     "settle-requests": {"task": "apps.prompts.beat.settle_requests", "schedule": 300.0, "options": {"expires": 300}},
+    "remind-of-look-backs": {
+        "task": "apps.prompts.beat.remind_of_look_backs",
+        "schedule": 900.0,
+        "options": {"expires": 600},
+    },
     "refresh-forecasts": {
         "task": "apps.prompts.beat.refresh_forecasts",
         "schedule": 3600.0,

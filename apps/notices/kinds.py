@@ -6,6 +6,7 @@ GROUPS = {
         "mention": "Somebody names you in a comment",
         "comment": "Somebody comments where you take part",
         "reviewed": "Your change request is approved, questioned or rejected",
+        "changed": "Somebody changes what your request asks for",
         "failure_accepted": "A failed check of your change request is accepted",
         "conflict": "Another change overtakes yours",
         "ready": "A change request that you may promote is ready",

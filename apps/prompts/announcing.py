@@ -28,6 +28,7 @@ def deployed(deployment: Deployment) -> None:
         "change_request": deployment.change_request.number if deployment.change_request else None,
         "actor": audit.name_of(deployment.actor or deployment.actor_key),
         "reason": deployment.reason,
+        "emergency": deployment.emergency,
         "at": deployment.at.isoformat(),
         "url": settings.PUBLIC_URL + prompt_url(deployment.prompt),
     }
@@ -37,7 +38,7 @@ def deployed(deployment: Deployment) -> None:
 
 
 def _mail(deployment: Deployment) -> None:
-    """Tell the owner and all who may promote there, except who did it and who is told as the request's author."""
+    """Tell the owner, all who may promote there and whose release is undone, except who did it."""
     environment, prompt = deployment.environment, deployment.prompt
     members = Membership.objects.filter(workspace=environment.workspace).with_right(Right.PROMOTE)
     told: dict[int, User] = {
@@ -46,8 +47,11 @@ def _mail(deployment: Deployment) -> None:
     if prompt.owner:
         told[prompt.owner.pk] = prompt.owner
     told.pop(deployment.actor_id or 0, None)
-    if deployment.change_request:
-        told.pop(deployment.change_request.author_id, None)
+    if (request := deployment.change_request) and deployment.kind == Deployment.Kind.DEPLOY:
+        told.pop(request.author_id, None)  # who asked for it is told so
+    elif request:
+        told[request.author_id] = request.author
+        told.pop(deployment.actor_id or 0, None)
     number = deployment.version.number
     deed, now = {
         Deployment.Kind.DEPLOY: (f"promoted {prompt.name} to version {number}", "It is live in"),

@@ -144,8 +144,8 @@ def undo_target(live: Deployment) -> Deployment | None:
     After an undo that is the state before the one that was put back, never the one that was undone; after a take-down
     it is what was taken down.
     """
-    if live.is_take_down:
-        return Deployment.objects.loaded().filter(pk=live.previous_id).first()
+    if live.is_take_down and live.previous:
+        return Deployment.objects.loaded().get(pk=live.previous.pk)
     here = Deployment.objects.filter(prompt=live.prompt_id, environment=live.environment_id, pk__lt=live.pk)
     promoted = here.filter(kind=Deployment.Kind.DEPLOY).exclude(next__kind=Deployment.Kind.ROLL_BACK)
     if live.kind == Deployment.Kind.ROLL_BACK:

@@ -15,6 +15,7 @@ from apps.accounts.rights import Scope
 from apps.core import text
 from apps.core.errors import DomainError
 from apps.prompts import actions, boards, change_data
+from apps.prompts.api.naming import MayPromote
 from apps.prompts.models import ChangeRequest, Check
 
 PAGE = 50
@@ -94,7 +95,7 @@ class ChangeRequestListView(APIView):
     )
     def get(self, request: Request) -> Response:
         workspace, asked = key_of(request).workspace, request.query_params
-        found = workspace.change_requests.newest_first()
+        found = workspace.change_requests.opened().newest_first()
         if state := asked.get("state"):
             found = _in_state(found, state)
         if environment := asked.get("environment"):
@@ -124,7 +125,7 @@ def _number(value: str, name: str) -> int:
 
 
 def _find(request: Request, number: int) -> ChangeRequest:
-    found = boards.loaded(key_of(request).workspace.change_requests.filter(number=number)).first()
+    found = boards.loaded(key_of(request).workspace.change_requests.opened().filter(number=number)).first()
     if found is None:
         raise Http404
     return found
@@ -141,6 +142,27 @@ class ChangeRequestView(APIView):
         found = _find(request, number)
         data = change_data.of_requests(key_of(request).workspace, [found], request.build_absolute_uri)
         return Response(ChangeRequestData(data[0]).data)
+
+
+class PromoteData(serializers.Serializer[dict[str, Any]]):
+    content_hash = serializers.RegexField(r"^[0-9a-f]{64}$", help_text="What you saw: nothing else goes live.")
+    reason = serializers.CharField(max_length=4_000, required=False, allow_blank=True, default="")
+
+
+class ChangeRequestPromote(APIView):
+    """Put an approved request live, all of it as one. The key needs prompts:promote for the environment."""
+
+    permission_classes = [MayPromote]
+    access = Scope.PROMPTS_PROPOSE
+
+    @extend_schema(operation_id="promote_change_request", request=PromoteData, responses={201: ChangeRequestData})
+    def post(self, request: Request, number: int) -> Response:
+        found, key = _find(request, number), key_of(request)
+        given = PromoteData(data=request.data)
+        given.is_valid(raise_exception=True)
+        actions.promote_change_request(change_request=found, actor=key, **given.validated_data)
+        data = change_data.of_requests(key.workspace, [_find(request, number)], request.build_absolute_uri)
+        return Response(ChangeRequestData(data[0]).data, status=201)
 
 
 class ChangeRequestChecks(APIView):
@@ -162,5 +184,6 @@ class ChangeRequestChecks(APIView):
 urlpatterns = [
     path("change-requests", ChangeRequestListView.as_view(), name="api_change_requests"),
     path("change-requests/<int:number>", ChangeRequestView.as_view(), name="api_change_request"),
+    path("change-requests/<int:number>/promote", ChangeRequestPromote.as_view(), name="api_change_request_promote"),
     path("change-requests/<int:number>/checks", ChangeRequestChecks.as_view(), name="api_change_request_checks"),
 ]

@@ -206,46 +206,62 @@ def record(version: Version) -> list[VersionReference]:
     )
 
 
-def check_move(version: Version, label: str) -> None:
+def check_move(version: Version, label: str, release: Overrides | None = None) -> None:
     """Refuse to let a label or environment lead to a version when something that is served could not be resolved then.
 
-    Takes the workspace's lock, which comes before the audit chain's. Raises BadReference naming the prompt that would
-    break, and the error of the version itself.
+    `release` says what else moves with it, all as one. Takes the workspace's lock, which comes before the audit
+    chain's. Raises BadReference naming the prompt that would break, and the error of the version itself.
     """
     prompt = version.prompt
     lock(prompt.workspace_id)
-    if has_references(version):
-        _require_front_doors(version, label, resolve(version, workspace_id=prompt.workspace_id))
-    served = [one.version.pk for one in parents.of(prompt, label) if one.pointers.is_pinned_down]
+    then_live = {**(release or {}), (prompt.pk, label): version}
+    check_front_doors(version, label, then_live)
+    served = [one.version.pk for one in parents.of(prompt, label) if _stays(one, label, then_live)]
     if not served:
         return
     versions = list(Version.objects.filter(pk__in=served).select_related("prompt").order_by("prompt__name", "number"))
     now = try_many(versions, workspace_id=prompt.workspace_id)
-    then = try_many(versions, workspace_id=prompt.workspace_id, overrides={(prompt.pk, label): version})
+    then = try_many(versions, workspace_id=prompt.workspace_id, overrides=then_live)
     for parent, before, after in zip(versions, now, then, strict=True):
         if isinstance(after, DomainError) and isinstance(before, Resolved):
             raise BadReference(f"{parent} takes {prompt.name} in and would break: {after.message}")
 
 
-def check_take_down(prompt: Prompt, label: str) -> None:
+def _stays(parent: parents.Parent, label: str, then_live: Overrides) -> bool:
+    """Tell whether somebody is still served this version when everything has moved."""
+    if (parent.version.prompt_id, label) not in then_live:
+        return parent.pointers.is_pinned_down
+    return bool(parent.pointers.labels or set(parent.pointers.environments) - {label})
+
+
+def check_take_down(prompt: Prompt, label: str, release: Overrides | None = None) -> None:
     """Refuse to let a label or environment lead nowhere when something that is served follows it.
 
     Takes the workspace's lock. Raises BadReference with the list.
     """
     lock(prompt.workspace_id)
-    if served := [one.version for one in parents.of(prompt, label) if one.pointers.is_pinned_down]:
+    if served := [one.version for one in parents.of(prompt, label) if _stays(one, label, release or {})]:
         raise BadReference(
             f"Taken in as it is live in {label} by {', '.join(map(str, served[:10]))}. Change them first."
         )
 
 
-def _require_front_doors(version: Version, label: str, resolved: Resolved) -> None:
-    """Refuse to let a guarded environment follow what changes without being asked for there."""
-    places = {place.name: place for place in Environment.objects.filter(workspace=version.prompt.workspace_id)}
-    if label not in places or not places[label].is_guarded:
+def check_front_doors(version: Version, label: str, then_live: Overrides | None = None) -> None:
+    """Refuse to let an environment that asks for anything follow what changes without being asked for there.
+
+    A version never changes, the environment's own name is its own door, and a place behind it in the order is stricter.
+    Raises BadReference.
+    """
+    if not has_references(version):
         return
+    resolved = resolve(version, workspace_id=version.prompt.workspace_id, overrides=then_live)
+    places = {place.name: place for place in Environment.objects.filter(workspace=version.prompt.workspace_id)}
+    here = places.get(label)
+    if here is None or here.rules.is_open:
+        return
+    safe = {name for name, place in places.items() if place.rank >= here.rank and not place.rules.is_open}
     for reference in (used.reference for used in resolved.used):
-        if reference.label and not (reference.label in places and places[reference.label].is_guarded):
+        if reference.label and reference.label not in safe:
             raise BadReference(
                 f"{version} follows {reference}, which changes without what {label} asks for. "
                 f"Refer to a version of {reference.name}, or to what is live in {label}."

@@ -74,8 +74,8 @@ SELECT {_CONTENT}
 FROM prompts_prompt p
 JOIN prompts_version v ON v.prompt_id = p.id
 LEFT JOIN prompts_label l ON l.version_id = v.id AND l.prompt_id = p.id AND l.name = %s
-WHERE p.workspace_id = %s AND p.name = %s AND p.archived_at IS NULL
-    AND (v.number = %s OR l.id IS NOT NULL)
+WHERE p.workspace_id = %s AND p.name = %s
+    AND (v.number = %s OR (l.id IS NOT NULL AND p.archived_at IS NULL))
 """  # noqa: S608
 _LATEST = f"""
 SELECT {_CONTENT}

@@ -3,32 +3,45 @@
 from datetime import datetime
 from typing import Any
 
-from apps.accounts.models import User
+from apps.accounts import audit
+from apps.accounts.audit import Actor
 from apps.core import canonical
 from apps.costs import spend
 from apps.costs.models import Purpose
-from apps.prompts import diffs, exceptions
+from apps.prompts import blast, diffs, exceptions, policy_words, spend_forecast
+from apps.prompts.blast import Radius
 from apps.prompts.models import ChangeRequest, ChangeRequestItem, Comment
 from apps.prompts.policy import Standing
 
 
-def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, now: datetime) -> dict[str, Any]:
-    """Collect diff, checks with evidence, decisions and discussion as they stand now (JSON values only)."""
+def compose(request: ChangeRequest, standing: Standing, *, promoted_by: Actor, now: datetime) -> dict[str, Any]:
+    """Collect diff, blast radius, checks with evidence, forecast, decisions and discussion as they stand now.
+
+    JSON values only; `counted` says what the policy counted when this was let in.
+    """
+    counted = {one.pk for one in (*standing.approvals, *standing.objections)}
+    forecast = spend_forecast.of_request(request, now)
     return {
         "number": request.number,
         "title": request.title,
         "why": request.why,
         "environment": request.environment.name,
         "policy": request.environment.policy,
-        "policy_sentence": request.environment.policy_sentence,
+        "policy_sentence": policy_words.sentence_of(request.environment),
         "author": str(request.author),
+        "author_key": str(request.author_key) if request.author_key else None,
         "opened_at": request.created_at.isoformat(),
-        "promoted_by": str(promoted_by),
+        "promoted_by": audit.name_of(promoted_by),
         "promoted_at": now.isoformat(),
         "scheduled_for": request.scheduled_at.isoformat() if request.scheduled_at else None,
         "asked": sorted(str(asked.user) for asked in request.asked.all()),
         "content_hash": standing.content_hash,
-        "items": [_item(item) for item in request.items.select_related("prompt", "version").order_by("prompt_id")],
+        "items": [
+            _item(item)
+            for item in request.items.select_related(
+                "prompt", "version", "chosen_by", "change_request__environment"
+            ).order_by("prompt_id")
+        ],
         "checks": [
             {
                 "name": check.name,
@@ -36,6 +49,7 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
                 "status": check.check.status if check.check else "missing",
                 "summary": check.check.summary if check.check else "",
                 "reported_at": check.check.reported_at.isoformat() if check.check else None,
+                "reported_by": str(check.check.reported_by) if check.check and check.check.reported_by else None,
                 "url": check.check.url if check.check else "",
                 "evidence": check.check.evidence if check.check else {},
             }
@@ -47,13 +61,14 @@ def compose(request: ChangeRequest, standing: Standing, *, promoted_by: User, no
                 "decision": approval.decision,
                 "comment": approval.comment,
                 "content_hash": approval.content_hash,
-                "counted": approval.content_hash == standing.content_hash,
+                "counted": approval.pk in counted,
                 "at": approval.at.isoformat(),
             }
             for approval in request.approvals.select_related("reviewer").order_by("id")
         ],
         "discussion": [_remark(comment) for comment in request.comments.loaded()],
-        **exceptions.of(request),
+        "forecast": {"summary": forecast.summary, **forecast.evidence()},
+        **exceptions.of(request, standing),
     }
 
 
@@ -72,8 +87,26 @@ def _remark(comment: Comment) -> dict[str, Any]:
     }
 
 
+def _radius(found: Radius) -> dict[str, Any]:
+    """Tell whose text changed with it, and where that is live."""
+    return {
+        "sentence": found.sentence if found.hits else "",
+        "prompts": [
+            {
+                "prompt": hit.parent.version.prompt.name,
+                "version": hit.parent.version.number,
+                "environments": hit.parent.pointers.environments,
+                "labels": hit.parent.pointers.labels,
+                "calls_last_week": hit.calls,
+            }
+            for hit in found.hits
+        ],
+    }
+
+
 def _item(item: ChangeRequestItem) -> dict[str, Any]:
     before = item.base.version if item.base else None
+    place = item.change_request.environment
     diff = diffs.between(before, item.version)
     spent = spend.by_version(item.prompt.workspace_id, item.prompt_id, Purpose.PRODUCTION)
     tested = spend.by_version(item.prompt.workspace_id, item.prompt_id, Purpose.EVALUATION)
@@ -83,6 +116,8 @@ def _item(item: ChangeRequestItem) -> dict[str, Any]:
         "after": item.version.number,
         "content_hash": item.version.content_hash,
         "summary": diff.sentence,
+        "chosen_by": str(item.chosen_by) if item.chosen_by else None,
+        "taken_in_by": _radius(blast.of(item.prompt, place)),
         "messages": [[message.role, message.status, message.pieces] for message in diff.messages],
         "content": {"before": before.content() if before else None, "after": item.version.content()},
         "settings": [[name, old, new] for name, old, new in diff.rows],

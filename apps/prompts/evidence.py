@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from apps.costs.change_forecast import is_over
 from apps.prompts import rules
 from apps.prompts.models import AcceptedFailure, Check, SpendApproval
 from apps.prompts.rules import Rules, spoken_check
@@ -17,7 +18,6 @@ SPEND_AGE_HOURS = 24
 COVERS = Decimal("1.1")
 EARLIER = "what was found is about an earlier"
 OLD = "what was found is older than"
-ACCEPTABLE = frozenset({Check.Status.FAILED, Check.Status.ERRORED})
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CheckStanding:
     @property
     def may_be_accepted(self) -> bool:
         """Tell whether this is a failure that a person may let pass: money has its own door."""
-        failed = self.check is not None and self.check.status in ACCEPTABLE
+        failed = self.check is not None and is_failure(self.check)
         return failed and self.is_present and bool(self.problem) and self.name != SPEND
 
 
@@ -61,7 +61,7 @@ class Judge:
         if check.status == Check.Status.PASSED:
             return CheckStanding(name, required, check)
         accepted = next((one for one in self.accepted if one.report_hash == check.report_hash), None)
-        problem = "" if accepted and check.status in ACCEPTABLE else f"{self.who(name)}: {_words(check)}"
+        problem = "" if accepted and is_failure(check) else f"{self.who(name)}: {_words(check)}"
         return CheckStanding(name, required, check, problem, accepted)
 
     def who(self, name: str) -> str:
@@ -77,8 +77,7 @@ class Judge:
         return f"{self.who(check.name)}: {OLD} {rules.hours(oldest)}. Start it again."
 
     def _empty(self, check: Check) -> str:
-        n = check.evidence.get("n") if isinstance(check.evidence, dict) else None
-        if check.status != Check.Status.PASSED or isinstance(n, bool) or n != 0:
+        if check.status != Check.Status.PASSED or not looked_at_nothing(check):
             return ""
         return f"{self.who(check.name)}: it looked at nothing, zero cases. That proves nothing."
 
@@ -87,12 +86,30 @@ class Judge:
         if check.status in {Check.Status.PENDING, Check.Status.ERRORED}:
             return CheckStanding(SPEND, required, check, f"Spend: {_words(check)}")
         increase = increase_of(check)
-        if not check.evidence.get("over"):
-            passed = check.status == Check.Status.PASSED
-            return CheckStanding(SPEND, required, check, "" if passed else f"Spend: {_words(check)}")
+        if not over_limit(check, self.rules):
+            return CheckStanding(SPEND, required, check)
         decisions = [one for one in self.spend_decisions if one.content_hash == self.identity]
         newest = max(decisions, key=lambda one: one.pk, default=None)
         return CheckStanding(SPEND, required, check, _spend_problem(check, newest, increase), None, newest)
+
+
+def looked_at_nothing(check: Check) -> bool:
+    n = check.evidence.get("n") if isinstance(check.evidence, dict) else None
+    return n == 0 and not isinstance(n, bool)
+
+
+def is_failure(check: Check) -> bool:
+    """Tell whether it ran to its end over something and failed: what broke or was empty has to run again."""
+    return check.status == Check.Status.FAILED and not looked_at_nothing(check)
+
+
+def over_limit(check: Check, asked: Rules) -> bool:
+    """Tell whether a forecast passes the limits as they are now, whatever they were when it was made."""
+    try:
+        before, after = (Decimal(str(check.evidence.get(side))) for side in ("before", "after"))
+    except InvalidOperation:
+        return bool(check.evidence.get("over"))
+    return is_over(before, after, asked.spend_amount, asked.spend_percent)
 
 
 def increase_of(check: Check) -> Decimal | None:

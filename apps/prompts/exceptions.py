@@ -3,10 +3,16 @@
 from typing import Any
 
 from apps.prompts.models import ChangeRequest, FollowUp
+from apps.prompts.policy import Standing
 
 
-def of(request: ChangeRequest) -> dict[str, Any]:
-    """Collect accepted failures, spend approvals and the emergency, if it was one (JSON values only)."""
+def of(request: ChangeRequest, standing: Standing) -> dict[str, Any]:
+    """Collect accepted failures, spend approvals and the emergency, if it was one (JSON values only).
+
+    `counted` says which of them it was let in by; the others were about another difference, or about an older report.
+    """
+    counted = {one.accepted.pk for one in standing.checks if one.accepted}
+    money = {one.spend_approval.pk for one in standing.checks if one.spend_approval}
     return {
         "accepted_failures": [
             {
@@ -15,6 +21,7 @@ def of(request: ChangeRequest) -> dict[str, Any]:
                 "accepted_by": str(one.accepted_by),
                 "reason": one.reason,
                 "content_hash": one.content_hash,
+                "counted": one.pk in counted,
                 "at": one.at.isoformat(),
             }
             for one in request.accepted_failures.select_related("accepted_by").order_by("id")
@@ -27,6 +34,7 @@ def of(request: ChangeRequest) -> dict[str, Any]:
                 "decided_by": str(one.decided_by),
                 "reason": one.reason,
                 "content_hash": one.content_hash,
+                "counted": one.pk in money,
                 "at": one.at.isoformat(),
             }
             for one in request.spend_approvals.select_related("decided_by").order_by("id")

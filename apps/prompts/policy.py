@@ -156,7 +156,7 @@ def not_live_before(environment: Environment, versions: Iterable[Version], now: 
         return []
     before = environment.workspace.environments.before(environment)
     if before is None:
-        return []
+        return [f"{environment.name} asks that a text was live in the environment before, and none comes before it."]
     return [text for version in versions if (text := _lacks(version, before, hours, now))]
 
 

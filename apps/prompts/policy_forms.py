@@ -169,8 +169,9 @@ class PolicyForm(forms.Form):
             "weekly": [row.window for row in self.weekly if row.window],
             "dated": [row.window for row in self.dated if row.window],
         }
-        if self.before is not None:
-            asked["previous_hours"] = (found["previous_hours"] or 0) if found["previous"] else None
+        # Without an environment before nothing can be asked of it, so what was asked once goes.
+        wants = self.before is not None and found["previous"]
+        asked["previous_hours"] = (found["previous_hours"] or 0) if wants else None
         return asked
 
     def wanted(self) -> rules.Rules:

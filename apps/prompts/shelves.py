@@ -123,8 +123,9 @@ def _live(ids: list[int]) -> dict[int, list[Place]]:
         places = found.setdefault(arm.deployment.prompt_id, [])
         environment = arm.deployment.environment
         if not places or places[-1].environment.pk != environment.pk:
-            differs = bool(places) and places[-1].number != arm.number
-            places.append(Place(environment, arm.number, differs))
+            number: int = arm.number  # type: ignore[attr-defined]
+            differs = bool(places) and places[-1].number != number
+            places.append(Place(environment, number, differs))
     return found
 
 

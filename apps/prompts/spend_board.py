@@ -5,7 +5,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import DecimalField, Exists, OuterRef, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from apps.accounts.models import Membership, Workspace
@@ -110,9 +112,14 @@ def waiting_count(membership: Membership) -> int:
     if not membership.may(Right.MANAGE_BUDGETS):
         return 0
     decided = SpendApproval.objects.filter(
-        change_request=OuterRef("change_request"), content_hash=OuterRef("content_hash")
+        Q(decision=SpendApproval.Decision.DECLINE) | Q(increase__gte=OuterRef("covered_by")),
+        change_request=OuterRef("change_request"),
+        content_hash=OuterRef("content_hash"),
     )
-    over = Check.objects.filter(~Exists(decided), name=evidence.SPEND, evidence__over=True)
+    increase = Cast(KeyTextTransform("increase", "evidence"), DecimalField(max_digits=30, decimal_places=12))
+    over = Check.objects.annotate(covered_by=increase / evidence.COVERS).filter(
+        ~Exists(decided), name=evidence.SPEND, evidence__over=True
+    )
     waiting = over.filter(change_request__in=_asking(membership.workspace))
     return waiting.filter(change_request__environment__policy__checks__contains=evidence.SPEND).count()
 

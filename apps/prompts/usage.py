@@ -1,8 +1,11 @@
 """What holds on to an environment: the reasons, in sentences, why it cannot be deleted or renamed."""
 
-from apps.accounts.rights import PROMOTE_PREFIX
-from apps.prompts import rules
-from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Version
+from django.db.models import Q
+
+from apps.accounts.rights import PROMOTE_PREFIX, READ_PREFIX
+from apps.core.errors import DomainError
+from apps.prompts import composition, rules
+from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, VersionReference
 
 
 def uses_of(environment: Environment) -> list[str]:
@@ -34,13 +37,16 @@ def _live(environment: Environment) -> list[str]:
 
 
 def _names(environment: Environment) -> list[str]:
-    scope = PROMOTE_PREFIX + environment.name
-    keys = environment.workspace.api_keys.filter(revoked_at=None, scopes__contains=[scope])
+    scopes = [PROMOTE_PREFIX + environment.name, READ_PREFIX + environment.name]
+    keys = environment.workspace.api_keys.filter(revoked_at=None, scopes__overlap=scopes)
+    webhooks = environment.workspace.webhooks.live().filter(environments__contains=[environment.name])
     members = environment.workspace.memberships.filter(environments__contains=[environment.name])
     invited = environment.workspace.invitations.waiting().filter(environments__contains=[environment.name])
     found = []
     if named := list(keys.order_by("name").values_list("name", flat=True)[:5]):
-        found.append(f"API keys may put versions live there: {', '.join(named)}.")
+        found.append(f"API keys are let in by its name: {', '.join(named)}.")
+    if count := webhooks.count():
+        found.append(f"Webhooks that hear of this environment: {count}.")
     if people := [str(member.user) for member in members.by_name()[:5]]:
         found.append(f"These publishers may publish there by name: {', '.join(people)}.")
     if count := invited.count():
@@ -50,9 +56,17 @@ def _names(environment: Environment) -> list[str]:
 
 def _references(environment: Environment) -> list[str]:
     """Find texts that splice in what is live there."""
-    tail = f"|label={environment.name}@@@"
-    mine = {"prompt__workspace": environment.workspace_id, "messages__icontains": tail}
-    found: set[str] = set()
-    for rows in (Version.objects.filter(**mine), Draft.objects.filter(**mine)):
-        found.update(rows.values_list("prompt__name", flat=True).distinct()[:5])
+    kept = VersionReference.objects.filter(version__prompt__workspace=environment.workspace_id, label=environment.name)
+    found = set(kept.values_list("version__prompt__name", flat=True).distinct()[:5])
+    mark = f"label={environment.name}"
+    drafts = Draft.objects.filter(prompt__workspace=environment.workspace_id)
+    maybe = drafts.filter(Q(messages__icontains=mark) | Q(examples__icontains=mark)).select_related("prompt")
+    found |= {draft.prompt.name for draft in maybe[:50] if _refers(draft, environment.name)}
     return [f"Texts refer to what is live there: {rules.all_of(sorted(found)[:5])}."] if found else []
+
+
+def _refers(draft: Draft, label: str) -> bool:
+    try:
+        return any(reference.label == label for reference in composition.references_of(draft))
+    except DomainError:
+        return False

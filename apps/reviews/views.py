@@ -11,7 +11,6 @@ from apps.accounts.access import requires
 from apps.accounts.rights import Right
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
-from apps.prompts.models import ChangeRequest
 from apps.reviews import actions, assignment, charts, desk, results
 from apps.reviews.forms import AnswerForm, QueueForm, RatingForm, SkipForm, TokenForm
 from apps.reviews.models import Queue, Skip
@@ -144,7 +143,7 @@ def queue_close(request: HttpRequest, queue_id: int) -> HttpResponse:
 def change_request_people(request: HttpRequest, change_request_id: int) -> HttpResponse:
     """Show the People card of a change request: a part of its page."""
     wanted = get_object_or_404(
-        ChangeRequest.objects.select_related("environment"), pk=change_request_id, workspace=request.workspace
+        request.workspace.change_requests.visible_to(request.user).select_related("environment"), pk=change_request_id
     )
     queues = Queue.objects.filter(change_request=wanted).select_related("rubric_version__rubric").newest_first()
     queue = queues.first()

@@ -239,7 +239,7 @@ class Story:
     def promote(self, name: str, number: int, reason: str = "") -> None:
         """Put what was asked for live."""
         request = self.requests[name, number]
-        prompts.promote_change_request(change_request=request, acting_user=self.cast.users["paula"], reason=reason)
+        prompts.promote_change_request(change_request=request, actor=self.cast.users["paula"], reason=reason)
 
     def withdraw(self, name: str, number: int) -> None:
         """Take a request back."""

@@ -65,7 +65,7 @@ def test_nobody_sees_the_notices_of_another(client_of, workspace, ana, amir):
 
 def test_the_inbox_of_one_workspace_shows_nothing_of_another(client_of, workspace, stranger):
     elsewhere = stranger.memberships.get().workspace
-    actions.notify(users=[stranger], workspace=elsewhere, kind="x", title="x")
+    actions.notify(users=[stranger], workspace=elsewhere, kind="comment", title="x")
     workspace.memberships.create(user=stranger, roles=["viewer"])
     assert titles(client_of(stranger).get(url("inbox"))) == []
 

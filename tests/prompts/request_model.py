@@ -55,6 +55,7 @@ class Rules:
     policy: Policy = field(default_factory=Policy)
     # prompt → [(deployment, version)], oldest first; no version where it was taken down
     live: dict[int, list[tuple[int, int | None]]] = field(default_factory=dict)
+    kinds: dict[int, str] = field(default_factory=dict)  # deployment → how it came
     wishes: dict[int, Wish] = field(default_factory=dict)
 
     def now(self, prompt: int) -> tuple[int | None, int | None]:
@@ -66,6 +67,18 @@ class Rules:
         """Return the version that was live just before a deployment, if any was."""
         past = [(None, None), *self.live[prompt]]
         return next(version for (_, version), (pk, _) in itertools.pairwise(past) if pk == deployment)
+
+    def may_come_back(self, prompt: int, deployment: int) -> bool:
+        """Tell whether a state was let in by a promotion that nobody took back, or stood just before the last one."""
+        past = self.live[prompt]
+        at = next(place for place, (pk, _) in enumerate(past) if pk == deployment)
+        undone = at + 1 < len(past) and self.kinds[past[at + 1][0]] == "roll_back"
+        return (self.kinds[deployment] == "deploy" and not undone) or self.was_just_before(prompt, deployment)
+
+    def was_just_before(self, prompt: int, deployment: int) -> bool:
+        """Tell whether one undo leads there: what the last promotion replaced, or what was taken down last."""
+        past = self.live[prompt]
+        return len(past) > 1 and past[-2][0] == deployment and self.kinds[past[-1][0]] != "roll_back"
 
     def is_complete(self, wish: Wish) -> bool:
         """Tell whether nothing is missing: no conflict, no objection, enough eyes, all evidence."""
@@ -83,6 +96,7 @@ class Rules:
 
     def went_live(self, deployment: Any, version: int | None) -> None:
         self.live.setdefault(deployment.prompt_id, []).append((deployment.pk, version))
+        self.kinds[deployment.pk] = deployment.kind
 
     def applied(self, key: int) -> None:
         """Close a wish that went live, and those that it overtook."""

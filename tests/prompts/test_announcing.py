@@ -32,7 +32,7 @@ def test_a_promotion_tells_what_moved_and_no_text(workspace, places, listener, p
         version=version, environment=places["production"], title="Better", acting_user=paula
     )
     actions.review_change_request(change_request=request, decision="approve", acting_user=ravi)
-    actions.promote_change_request(change_request=request, acting_user=paula)
+    actions.promote_change_request(change_request=request, actor=paula)
     events = heard()
     assert [event for event, _ in events] == ["change_request.opened", "prompt.deployed", "change_request.closed"]
     deployed = events[1][1]
@@ -53,3 +53,14 @@ def test_lower_environments_mail_nobody(workspace, places, paula, olga):
     version = factories.make_version(factories.make_prompt(workspace))
     actions.deploy(version=version, environment=places["dev"], actor=paula, replaces=None)
     assert not Notification.objects.filter(kind="deployed").exists()
+
+
+def test_whose_release_is_undone_is_told(workspace, places, paula, olga, ravi):
+    version = factories.make_version(factories.make_prompt(workspace))
+    request = actions.open_change_request(
+        version=version, environment=places["production"], title="Better", acting_user=paula
+    )
+    actions.review_change_request(change_request=request, decision="approve", acting_user=ravi)
+    actions.promote_change_request(change_request=request, actor=olga)
+    actions.undo_release(change_request=request, reason="Wrong answers.", acting_user=olga)
+    assert "took down" in Notification.objects.filter(kind="deployed", user=paula).latest("id").title

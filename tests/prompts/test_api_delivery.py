@@ -50,9 +50,14 @@ def test_a_refusal_says_what_of_the_question_is_unknown(secret: str, live: Deplo
     assert answer["Content-Type"].startswith("application/problem+json")
 
 
-def test_an_archived_prompt_is_said_to_be_archived(secret: str, version: Version, environments: Environments) -> None:
+def test_of_an_archived_prompt_a_version_is_served_by_its_number_alone(
+    secret: str, version: Version, environments: Environments, paula: User
+) -> None:
+    actions.move_label(version=version, name="stable", actor=paula)
     Prompt.objects.update(archived_at="2026-01-01T00:00Z")
-    assert get(secret, "/support/reply?version=1").json()["title"] == "archived"
+    assert get(secret, "/support/reply?version=1").json()["version"] == 1
+    for other in ("label=stable", "label=latest", "environment=dev"):
+        assert get(secret, f"/support/reply?{other}").json()["title"] == "archived"
 
 
 def test_a_stranger_learns_nothing_of_what_others_have(live: Deployment, environments: Environments) -> None:

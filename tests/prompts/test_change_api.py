@@ -115,3 +115,47 @@ def test_another_workspace_is_not_there(change_request: ChangeRequest) -> None:
     other = factories.make_api_key(factories.make_workspace("elsewhere"), "prompts:propose")[1]
     assert call(other, f"/{change_request.number}").status_code == 404
     assert call(other).json()["change_requests"] == []
+
+
+def test_drafts_are_nobodys_business_but_their_authors(
+    version: Version, environments: dict[str, Environment], paula: User, secret: str
+) -> None:
+    draft = actions.start_change_request(
+        versions=[version], environment=environments["production"], title="Secret plan", acting_user=paula
+    )
+    assert call(secret).json()["change_requests"] == []
+    assert call(secret, state="draft").json()["change_requests"] == []
+    assert call(secret, f"/{draft.number}").status_code == 404
+
+
+def test_the_key_that_asked_does_not_prove_it_and_no_key_speaks_for_another(
+    change_request: ChangeRequest, environments: dict[str, Environment], workspace: Workspace, secret: str
+) -> None:
+    ask(environments["production"], checks=["legal"])
+    other = factories.make_api_key(workspace, "prompts:propose", name="legal team")[1]
+    path = f"/{change_request.number}/checks"
+    assert call(other, path, report(change_request, status="failed")).status_code == 201
+    refused = call(secret, path, report(change_request))
+    assert refused.status_code == 403
+    assert "legal team" in refused.json()["detail"]
+    ChangeRequest.objects.filter(pk=change_request.pk).update(author_key=workspace.api_keys.get(name="ci"))
+    assert call(secret, path, report(change_request, name="style")).status_code == 403
+
+
+def test_a_key_promotes_what_is_approved_and_what_it_saw(
+    change_request: ChangeRequest, workspace: Workspace, secret: str, ravi: User, paula: User
+) -> None:
+    key = factories.make_api_key(workspace, "prompts:promote:production", name="release", created_by=paula)[1]
+    elsewhere = factories.make_api_key(workspace, "prompts:promote:staging", name="staging")[1]
+    path = f"/{change_request.number}/promote"
+    seen = {"content_hash": policy.content_hash(change_request)}
+    assert call(secret, path, seen).status_code == 403
+    assert call(elsewhere, path, seen).status_code == 403
+    assert call(key, path, {}).status_code == 400
+    assert "approval" in call(key, path, seen).json()["detail"]
+    actions.review_change_request(change_request=change_request, decision="approve", acting_user=ravi)
+    assert call(key, path, {"content_hash": "0" * 64}).status_code == 409
+    answer = call(key, path, seen)
+    assert (answer.status_code, answer.json()["state"]) == (201, "applied")
+    assert call(key, path, seen).status_code in (409, 422)
+    assert ChangeRequest.objects.get(pk=change_request.pk).dossier.body["promoted_by"] == "API key release"

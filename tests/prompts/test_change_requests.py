@@ -31,7 +31,7 @@ def report(change_request: ChangeRequest, status: str, name: str = "legal") -> C
 
 def test_an_approved_request_goes_live(change_request: ChangeRequest, ravi: User, paula: User) -> None:
     approve(change_request, ravi)
-    made = actions.promote_change_request(change_request=change_request, acting_user=paula)
+    made = actions.promote_change_request(change_request=change_request, actor=paula)
     change_request.refresh_from_db()
     assert change_request.state == ChangeRequest.State.APPLIED
     assert [deployment.version.number for deployment in made] == [1]
@@ -39,7 +39,7 @@ def test_an_approved_request_goes_live(change_request: ChangeRequest, ravi: User
 
 def test_without_its_approval_nothing_goes_live(change_request: ChangeRequest, paula: User) -> None:
     with pytest.raises(NotReady, match="1 more approval"):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
     assert not Deployment.objects.exists()
 
 
@@ -70,14 +70,14 @@ def test_a_required_check_that_did_not_pass_blocks(
         report(change_request, status)
     approve(change_request, ravi)
     with pytest.raises(NotReady, match=words):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_a_passed_check_lets_it_through(change_request: ChangeRequest, ravi: User, paula: User) -> None:
     require(change_request.environment, "legal")
     report(change_request, "passed")
     approve(change_request, ravi)
-    assert actions.promote_change_request(change_request=change_request, acting_user=paula)
+    assert actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_a_newer_version_voids_approvals_and_checks(
@@ -88,7 +88,7 @@ def test_a_newer_version_voids_approvals_and_checks(
     approve(change_request, ravi)
     actions.replace_version(change_request=change_request, version=better, acting_user=paula)
     with pytest.raises(NotReady) as caught:
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
     assert "about an earlier difference" in caught.value.message
     assert "approval" in caught.value.message
 
@@ -109,9 +109,9 @@ def test_the_newest_decision_of_a_reviewer_counts(change_request: ChangeRequest,
         change_request=change_request, decision="request_changes", comment="Too curt.", acting_user=ravi
     )
     with pytest.raises(NotReady, match="Ravi asked for changes"):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
     approve(change_request, ravi)
-    assert actions.promote_change_request(change_request=change_request, acting_user=paula)
+    assert actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_a_refusal_needs_a_reason(change_request: ChangeRequest, ravi: User) -> None:
@@ -126,7 +126,7 @@ def test_a_rejected_request_is_over(change_request: ChangeRequest, ravi: User, p
     with pytest.raises(Conflict, match="already rejected"):
         approve(change_request, ravi)
     with pytest.raises(NotReady):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_what_moved_since_is_a_conflict(
@@ -137,7 +137,7 @@ def test_what_moved_since_is_a_conflict(
     environment = Environment.objects.get(pk=change_request.environment_id)
     actions.deploy(version=better, environment=environment, actor=olga, replaces=None)
     with pytest.raises(Conflict, match="version 2 is live now"):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_reviewers_are_told_and_the_author_hears_back(change_request: ChangeRequest, ravi: User, paula: User) -> None:
@@ -166,7 +166,7 @@ def test_the_same_wish_is_asked_once(change_request: ChangeRequest, better: Vers
 def test_the_dossier_freezes_the_evidence_with_its_hash(change_request: ChangeRequest, ravi: User, paula: User) -> None:
     report(change_request, "passed")
     approve(change_request, ravi, comment="Good.")
-    actions.promote_change_request(change_request=change_request, acting_user=paula)
+    actions.promote_change_request(change_request=change_request, actor=paula)
     dossier = ChangeRequest.objects.get(pk=change_request.pk).dossier
     assert {check["name"]: check["summary"] for check in dossier.body["checks"]}["legal"] == "31 of 50"
     assert dossier.body["decisions"][0]["comment"] == "Good."
@@ -176,7 +176,7 @@ def test_the_dossier_freezes_the_evidence_with_its_hash(change_request: ChangeRe
 def test_a_late_report_changes_nothing_that_is_closed(change_request: ChangeRequest, ravi: User, paula: User) -> None:
     report(change_request, "passed")
     approve(change_request, ravi)
-    actions.promote_change_request(change_request=change_request, acting_user=paula)
+    actions.promote_change_request(change_request=change_request, actor=paula)
     assert report(change_request, "failed").status == Check.Status.PASSED
 
 
@@ -195,7 +195,7 @@ def test_the_database_refuses_to_alter_the_record(
     change_request: ChangeRequest, ravi: User, paula: User, table: str
 ) -> None:
     approve(change_request, ravi)
-    actions.promote_change_request(change_request=change_request, acting_user=paula)
+    actions.promote_change_request(change_request=change_request, actor=paula)
     with pytest.raises(DatabaseError, match="append_only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table}")
 
@@ -204,7 +204,7 @@ def test_every_step_stands_in_the_audit_log_which_verifies(
     workspace: Workspace, change_request: ChangeRequest, ravi: User, paula: User
 ) -> None:
     approve(change_request, ravi)
-    actions.promote_change_request(change_request=change_request, acting_user=paula)
+    actions.promote_change_request(change_request=change_request, actor=paula)
     verbs = list(workspace.audit_events.order_by("number").values_list("actor_name", "verb"))
     assert [verb for verb in verbs if verb[0] != "Galley"] == [
         ("Paula", "proposed"),
@@ -220,7 +220,7 @@ def test_an_approval_of_somebody_who_may_not_review_any_more_does_not_count(
     approve(change_request, ravi)
     Membership.objects.filter(user=ravi).delete()
     with pytest.raises(NotReady, match="1 more approval"):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_a_policy_that_grew_stricter_voids_what_it_would_forbid_now(
@@ -232,7 +232,7 @@ def test_a_policy_that_grew_stricter_voids_what_it_would_forbid_now(
     approve(change_request, paula)
     actions.update_policy(environment=environment, approvals=1, self_approval=False, checks=[], acting_user=olga)
     with pytest.raises(NotReady, match="1 more approval"):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_a_new_base_voids_the_approval_of_the_old_difference(
@@ -247,7 +247,7 @@ def test_a_new_base_voids_the_approval_of_the_old_difference(
         change_request=change_request, version=change_request.items.get().version, acting_user=paula
     )
     with pytest.raises(NotReady, match="1 more approval"):
-        actions.promote_change_request(change_request=change_request, acting_user=paula)
+        actions.promote_change_request(change_request=change_request, actor=paula)
 
 
 def test_comments_stay_out_of_notices(change_request: ChangeRequest, ravi: User) -> None:

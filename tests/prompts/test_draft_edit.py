@@ -101,7 +101,7 @@ def test_tools_and_schema_are_kept(page_of_paula: Client, draft: Draft) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("a\x00b", "null byte"), ("x" * 1_100_000, "at most 1.0 MB"), ("ก" * 400_000, "at most 1.0 MB")]
+    ("text", "words"), [("a\x00b", "null byte"), ("x" * 1_100_000, "at most 1,024"), ("ก" * 400_000, "at most 1,024")]
 )
 def test_what_cannot_be_kept_is_refused_in_words_and_changes_nothing(
     page_of_paula: Client, draft: Draft, text: str, words: str

@@ -69,7 +69,7 @@ def test_any_text_is_stored_exactly(draft: Draft, paula: User, text: str) -> Non
     [
         ("null \x00 byte", "null byte"),
         ("half \ud83d emoji", "half of a Unicode"),
-        ("x" * 1_100_000, "at most 1.0 MB"),
+        ("x" * 1_100_000, "at most 1,024"),
     ],
 )
 def test_what_cannot_be_stored_is_refused_in_words(draft: Draft, text: str, words: str) -> None:

@@ -1,5 +1,6 @@
 """Environments: their names, their order and what holds on to them, also at the same moment."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,15 +8,17 @@ from django.db import transaction
 
 from apps.accounts.models import AuditEvent, User, Workspace
 from apps.core.errors import DomainError
-from apps.prompts import actions, rules
+from apps.prompts import actions, composition, rules
 from apps.prompts.actions.environments import InUse
 from apps.prompts.actions.gate import NotReady
-from apps.prompts.models import ChangeRequest, Environment, Version
+from apps.prompts.freezes import Dated
+from apps.prompts.models import ChangeRequest, Draft, Environment, Version
 from tests import factories
 from tests.conftest import ClientOf
 from tests.prompts.policies import WEEKEND, ask, deploying
 from tests.prompts.test_races import at_once, crashes, slowly
 
+FREEZE = Dated(datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC), "New year")
 Environments = dict[str, Environment]
 
 
@@ -56,7 +59,12 @@ def test_everything_that_holds_on_is_named(
     factories.make_api_key(workspace, "prompts:promote:staging", name="deployer")
     factories.make_member(workspace, "Sam", environments=["staging"])
     messages = [{"role": "user", "content": "@@@langfusePrompt:name=tone|label=staging@@@"}]
-    factories.make_version(factories.make_prompt(workspace, "parent"), paula, messages=messages)
+    factories.make_prompt(workspace, "tone", kind="text")
+    composition.record(factories.make_version(factories.make_prompt(workspace, "parent"), paula, messages=messages))
+    # The parts of a tag stand in any order.
+    drafted = [{"role": "user", "content": "@@@langfusePrompt:label=staging|name=tone@@@"}]
+    Draft.objects.create(prompt=factories.make_prompt(workspace, "drafted"), author=paula, messages=drafted)
+    factories.make_api_key(workspace, "prompts:read:staging", name="reader")
     ask(place, approvals=1)
     newer = factories.make_version(version.prompt, paula, message="newer")
     actions.open_change_request(version=newer, environment=place, title="Newer", acting_user=paula)
@@ -67,7 +75,7 @@ def test_everything_that_holds_on_is_named(
         with pytest.raises(InUse) as refused:
             act()
         said = " ".join(refused.value.details["uses"])
-        for part in ("#1", "support/reply", "deployer", "Sam", "parent"):
+        for part in ("#1", "support/reply", "deployer", "reader", "Sam", "parent", "drafted"):
             assert part in said
 
 
@@ -178,7 +186,7 @@ def test_a_policy_that_is_tightened_in_the_same_moment_counts(
 
     def promote() -> object:
         threading_pause()
-        return actions.promote_change_request(change_request=change_request, acting_user=paula)
+        return actions.promote_change_request(change_request=change_request, actor=paula)
 
     outcomes = at_once(slowly(tighten), promote)
     assert isinstance(outcomes[1], NotReady)
@@ -190,3 +198,48 @@ def threading_pause() -> None:
 
     time.sleep(0.1)
     assert not transaction.get_connection().in_atomic_block
+
+
+def test_nothing_is_asked_of_an_environment_that_does_not_come_before(
+    environments: Environments, workspace: Workspace, olga: User
+) -> None:
+    dev, staging = environments["dev"], environments["staging"]
+    actions.update_policy(environment=staging, previous_hours=24, acting_user=olga)
+    with pytest.raises(DomainError, match="would be the first"):
+        actions.move_environment(environment=staging, up=False, acting_user=olga)
+    with pytest.raises(DomainError, match="would be the first"):
+        actions.delete_environment(environment=dev, acting_user=olga)
+    assert [place.name for place in workspace.environments.ranked()] == ["dev", "staging", "production"]
+
+
+def test_a_label_and_an_environment_never_share_a_name(
+    environments: Environments, version: Version, workspace: Workspace, paula: User, olga: User
+) -> None:
+    actions.move_label(version=version, name="canary", actor=paula)
+    with pytest.raises(DomainError, match="label canary"):
+        actions.create_environment(workspace=workspace, name="canary", acting_user=olga)
+
+
+def test_a_place_is_not_guarded_while_what_is_live_there_follows_an_open_door(
+    environments: Environments, workspace: Workspace, paula: User, olga: User
+) -> None:
+    place = environments["staging"]
+    child = factories.make_version(
+        factories.make_prompt(workspace, "tone", kind="text"),
+        paula,
+        messages=[{"role": "user", "content": "Be warm."}],
+        variables=[],
+    )
+    messages = [{"role": "user", "content": "@@@langfusePrompt:name=tone|label=latest@@@"}]
+    parent = factories.make_version(
+        factories.make_prompt(workspace, "reply", kind="text"), paula, messages=messages, variables=[]
+    )
+    composition.record(parent)
+    live = actions.deploy(version=parent, environment=place, actor=paula, replaces=None)
+    with pytest.raises(DomainError, match="changes without what staging asks for"):
+        actions.update_policy(environment=place, dated=[FREEZE], acting_user=olga)
+    actions.take_down(prompt=parent.prompt, environment=place, replaces=live, actor=paula, reason="Pin it.")
+    actions.update_policy(environment=place, dated=[FREEZE], acting_user=olga)
+    with pytest.raises(DomainError, match="changes without what staging asks for"):
+        actions.deploy(version=parent, environment=place, actor=paula, replaces=None)
+    assert child.number == 1

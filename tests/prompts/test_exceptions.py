@@ -1,15 +1,17 @@
 """The ways round, each by a right of its own and on the record: a failure let pass, and an emergency."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from apps.accounts.models import AuditEvent, Membership, User, Workspace
 from apps.accounts.rights import Role
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices.models import Notification
-from apps.prompts import actions
+from apps.prompts import actions, beat, policy
 from apps.prompts.actions.gate import NotReady
 from apps.prompts.models import AcceptedFailure, ChangeRequest, Check, Deployment, Environment, FollowUp, Version
 from tests import factories
@@ -49,9 +51,9 @@ def accept(check: Check, user: User, **fields: str) -> AcceptedFailure:
 
 def test_a_failure_that_a_publisher_let_pass_blocks_no_more(failed: Check, pia: User) -> None:
     with pytest.raises(NotReady):
-        actions.promote_change_request(change_request=failed.change_request, acting_user=pia)
+        actions.promote_change_request(change_request=failed.change_request, actor=pia)
     accept(failed, pia)
-    assert actions.promote_change_request(change_request=failed.change_request, acting_user=pia)
+    assert actions.promote_change_request(change_request=failed.change_request, actor=pia)
     body = ChangeRequest.objects.get().dossier.body
     assert body["accepted_failures"][0]["accepted_by"] == "Pia"
     assert body["accepted_failures"][0]["reason"] == "Both are quotes of the customer"
@@ -71,7 +73,7 @@ def test_it_holds_for_that_report_alone(failed: Check, pia: User) -> None:
     accept(failed, pia)
     report(failed.change_request, "failed", "9 of 50 promise a refund")
     with pytest.raises(NotReady, match="9 of 50"):
-        actions.promote_change_request(change_request=failed.change_request, acting_user=pia)
+        actions.promote_change_request(change_request=failed.change_request, actor=pia)
 
 
 def test_it_holds_for_that_text_alone(failed: Check, pia: User, paula: User, better: Version, ravi: User) -> None:
@@ -79,14 +81,14 @@ def test_it_holds_for_that_text_alone(failed: Check, pia: User, paula: User, bet
     request = actions.replace_version(change_request=failed.change_request, version=better, acting_user=paula)
     actions.review_change_request(change_request=request, decision="approve", acting_user=ravi)
     with pytest.raises(NotReady, match="earlier difference"):
-        actions.promote_change_request(change_request=request, acting_user=pia)
+        actions.promote_change_request(change_request=request, actor=pia)
 
 
 def test_it_does_not_outlive_the_right_to_promote(failed: Check, pia: User, olga: User) -> None:
     accept(failed, pia)
     Membership.objects.filter(user=pia).update(environments=["staging"])
     with pytest.raises(NotReady):
-        actions.promote_change_request(change_request=failed.change_request, acting_user=olga)
+        actions.promote_change_request(change_request=failed.change_request, actor=olga)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +115,51 @@ def test_nobody_rewrites_what_was_let_pass(failed: Check, pia: User) -> None:
 
 
 def emergency(request: ChangeRequest, user: User, **fields: str) -> list[Deployment]:
-    values = {"typed": "production", "reason": "Customers see somebody else's orders", **fields}
+    values = {
+        "typed": "production",
+        "reason": "Customers see somebody else's orders",
+        "content_hash": policy.content_hash(request),
+        **fields,
+    }
     return actions.promote_in_emergency(change_request=request, acting_user=user, **values)
+
+
+def test_in_an_emergency_nothing_goes_live_that_was_not_seen(
+    failed: Check, olga: User, paula: User, better: Version
+) -> None:
+    seen = policy.content_hash(failed.change_request)
+    request = actions.replace_version(change_request=failed.change_request, version=better, acting_user=paula)
+    with pytest.raises(Conflict, match="while you read"):
+        emergency(request, olga, content_hash=seen)
+    assert not FollowUp.objects.exists()
+
+
+@pytest.mark.parametrize(("status", "evidence"), [("errored", {}), ("failed", {"n": 0})])
+def test_what_broke_or_looked_at_nothing_has_to_run_again(
+    failed: Check, pia: User, status: str, evidence: dict[str, int]
+) -> None:
+    check = actions.report_check(
+        change_request=failed.change_request, name=failed.name, status=status, summary="no case", evidence=evidence
+    )
+    assert check
+    with pytest.raises(DomainError, match="has to run"):
+        accept(check, pia)
+
+
+def test_a_late_look_back_is_asked_for_once_a_day(failed: Check, olga: User, ravi: User, time_machine: Any) -> None:
+    time_machine.move_to(timezone.now())
+    emergency(failed.change_request, olga)
+    beat.remind_of_look_backs()
+    late = Notification.objects.filter(kind="look_back_overdue")
+    assert not late.exists()
+    time_machine.shift(timedelta(days=2, minutes=1))
+    for _ in range(3):
+        beat.remind_of_look_backs()
+    assert late.filter(user=ravi).count() == 1
+    assert not late.filter(user=olga).exists()
+    time_machine.shift(timedelta(days=1))
+    beat.remind_of_look_backs()
+    assert late.filter(user=ravi).count() == 2
 
 
 def test_in_an_emergency_it_goes_live_without_what_is_missing(
@@ -188,7 +233,11 @@ def test_the_pages_offer_what_each_may_do(
     assert "Promote in an emergency" in client_of(olga).get(panel).content.decode()
     assert "Let legal pass" not in client_of(ravi).get(panel).content.decode()
     where = f"/w/acme/prompts/requests/{failed.change_request.number}"
-    values = {"typed": "production", "reason": "Customers see other people's orders"}
+    values = {
+        "typed": "production",
+        "reason": "Customers see other people's orders",
+        "content_hash": policy.content_hash(failed.change_request),
+    }
     assert client_of(olga).post(f"{where}/emergency/", values).status_code == 302
     assert "Promoted in an emergency" in client_of(ravi).get(panel).content.decode()
     assert "Somebody has to look back" in client_of(ravi).get("/w/acme/prompts/emergencies/").content.decode()

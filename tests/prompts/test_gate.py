@@ -57,7 +57,7 @@ def test_no_way_leads_round_a_blocker(
     actor = key if way.startswith("key") else paula
     if way == "request":
         with pytest.raises(refusal):
-            actions.promote_change_request(change_request=approved, acting_user=paula)
+            actions.promote_change_request(change_request=approved, actor=paula)
     else:
         with pytest.raises(refusal):
             deploying(version, place, actor, approved if "request" in way else None)()
@@ -111,7 +111,7 @@ def test_a_freeze_that_begins_between_page_and_click_counts(
     assert actions_standing(approved).holds == []
     time_machine.move_to(friday, tick=False)
     with pytest.raises(Frozen, match="until Monday 08:00, 7 December"):
-        actions.promote_change_request(change_request=approved, acting_user=paula)
+        actions.promote_change_request(change_request=approved, actor=paula)
 
 
 def actions_standing(request: ChangeRequest) -> Any:
@@ -183,6 +183,6 @@ def test_evidence_must_be_about_something_and_not_too_old(
     time_machine.move_to(WEDNESDAY + timedelta(hours=hours), tick=False)
     if words:
         with pytest.raises(NotReady, match=words):
-            actions.promote_change_request(change_request=approved, acting_user=paula)
+            actions.promote_change_request(change_request=approved, actor=paula)
     else:
-        assert actions.promote_change_request(change_request=approved, acting_user=paula)
+        assert actions.promote_change_request(change_request=approved, actor=paula)

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from apps.accounts.models import User
 from apps.core.errors import DomainError
 from apps.prompts import actions
+from apps.prompts.importing import Batch, Incoming, IncomingVersion
 from apps.prompts.models import ChangeRequest, Deployment, Environment, Version
 from tests import factories
 
@@ -101,7 +102,7 @@ def test_two_people_promote_one_request_and_one_of_them_is_told(
 ) -> None:
     actions.review_change_request(change_request=change_request, decision="approve", acting_user=ravi)
     promote = [
-        lambda person=person: actions.promote_change_request(change_request=change_request, acting_user=person)
+        lambda person=person: actions.promote_change_request(change_request=change_request, actor=person)
         for person in (paula, olga)
     ]
     outcomes = at_once(*promote)
@@ -130,3 +131,63 @@ def test_a_promotion_and_an_undo_leave_one_state_and_a_history_without_gaps(
     assert crashes(outcomes) == []
     assert sum(isinstance(outcome, Deployment) for outcome in outcomes) == 1
     assert Deployment.objects.current().filter(environment=dev).count() == 1
+
+
+def test_a_folder_and_a_promotion_pass_each_other(
+    change_request: ChangeRequest, environments: dict[str, Environment], ravi: User, paula: User
+) -> None:
+    workspace, place = change_request.workspace, environments["production"]
+    actions.review_change_request(change_request=change_request, decision="approve", acting_user=ravi)
+    prompt = change_request.items.get().prompt
+    messages = [{"role": "system", "content": "From the folder."}, {"role": "user", "content": "{{message}}"}]
+    batch = Batch("folder", [Incoming(prompt.name, prompt.kind, [IncomingVersion({"messages": messages}, "new")])])
+
+    def apply() -> object:
+        return actions.apply_folder(batch=batch, environment=place, title="Folder", acting_user=paula, dry_run=False)
+
+    def promote() -> object:
+        return actions.promote_change_request(change_request=change_request, actor=paula)
+
+    outcomes = at_once(slowly(apply), promote)
+    assert crashes(outcomes) == []
+    assert Deployment.objects.current().filter(environment=place).count() == 1
+    assert workspace.change_requests.count() == 2
+
+
+def test_labels_moved_in_both_orders_pass_each_other(version: Version, paula: User) -> None:
+    other = factories.make_version(version.prompt, paula, message="other")
+
+    def move(one: Version, names: tuple[str, str]) -> Work:
+        return lambda: [actions.move_label(version=one, name=name, actor=paula) for name in names]
+
+    for _ in range(ROUNDS):
+        pair = (move(version, ("a", "b")), move(other, ("b", "a")))
+        assert crashes(at_once(*map(slowly, pair))) == []
+    assert version.prompt.labels.count() == 2
+
+
+def test_an_import_and_a_version_with_a_reference_pass_each_other(version: Version, paula: User) -> None:
+    workspace = version.prompt.workspace
+    child = factories.make_prompt(workspace, "tone", kind="text")
+    plain = [{"role": "user", "content": "Be warm."}]
+    factories.make_version(child, paula, messages=plain, variables=[])
+    tag = [{"role": "user", "content": "@@@langfusePrompt:name=tone|version=1@@@ {{message}}"}]
+    parent = factories.make_prompt(workspace, "reply", kind="text")
+    incoming = [
+        Incoming("tone", "text", [IncomingVersion({"messages": [{"role": "user", "content": "Be kind."}]}, "k")]),
+        Incoming("reply", "text", [IncomingVersion({"messages": tag}, "in")]),
+    ]
+
+    def take_in() -> object:
+        return actions.import_prompts(
+            workspace=workspace, batch=Batch("files", incoming), acting_user=paula, dry_run=False
+        )
+
+    def save() -> object:
+        draft = actions.open_draft(prompt=parent, acting_user=paula)
+        content = {"messages": tag, "format": "mustache", "variables": [], "model_config": {}}
+        draft = actions.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=paula)
+        return actions.save_version(draft=draft, message="By hand", acting_user=paula)
+
+    assert crashes(at_once(slowly(take_in), save)) == []
+    assert crashes(at_once(slowly(save), take_in)) == []

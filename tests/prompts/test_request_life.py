@@ -41,7 +41,7 @@ def approve(request: ChangeRequest, person: User) -> None:
 
 
 def promote(request: ChangeRequest, person: User) -> list[Deployment]:
-    return actions.promote_change_request(change_request=request, acting_user=person)
+    return actions.promote_change_request(change_request=request, actor=person)
 
 
 def go_live(version: Version, place: Environment, person: User) -> Deployment:
@@ -172,11 +172,14 @@ def test_an_undo_needs_the_right_and_a_reason_and_happens_once(
         actions.undo_release(change_request=released, reason="Again.", acting_user=paula)
 
 
-def test_what_replaced_nothing_cannot_be_put_back(both: ChangeRequest, ravi: User, paula: User) -> None:
+def test_what_replaced_nothing_is_taken_down(both: ChangeRequest, ravi: User, paula: User) -> None:
     approve(both, ravi)
     promote(both, paula)
-    with pytest.raises(DomainError, match="Nothing was live before"):
-        actions.undo_release(change_request=both, reason="No.", acting_user=paula)
+    undone = actions.undo_release(change_request=both, reason="No.", acting_user=paula)
+    assert [made.is_take_down for made in undone if made.previous and not made.previous.replaced]
+    assert not any(
+        Deployment.objects.by_prompt(both.environment_id, [made.prompt_id]) for made in undone if made.is_take_down
+    )
 
 
 # States that follow from facts

@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from apps.accounts import audit
 from apps.accounts.models import Membership
 from apps.accounts.rights import Role
+from apps.core.clock import database_now
 from apps.core.errors import DomainError
 from apps.prompts import actions, beat, dossiers
-from apps.prompts.actions.steps import database_now
 from apps.prompts.models import ChangeRequest, Deployment, Dossier, Version
 from apps.prompts.models.changes import State
 from tests import factories
@@ -218,7 +218,7 @@ class Desk(RuleBasedStateMachine):
         request, wish = self.wish(number)
         user = self.users[who]
         allowed = self.rules.is_complete(wish) and self.rules.people[user.pk].promotes
-        made = self.tried(lambda: actions.promote_change_request(change_request=request, acting_user=user))
+        made = self.tried(lambda: actions.promote_change_request(change_request=request, actor=user))
         assert bool(made) == allowed
         if made:
             self.went_live(made)
@@ -272,7 +272,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, back=NUMBERS, who=PEOPLE)
     def roll_back(self, number: int, back: int, who: str) -> None:
-        """Put back anything that was live here once: it needs the right and a reason, and no new evidence."""
+        """Put back what was live before: it needs the right and a reason, no new evidence, and nobody took it back."""
         past = self.rules.live.get(self.version(number).prompt_id, [])
         if len(past) < 2:
             return
@@ -289,7 +289,11 @@ class Desk(RuleBasedStateMachine):
                 reason="r",
             )
         )
-        assert bool(made) == (self.rules.people[self.users[who].pk].promotes and is_another)
+        may = self.rules.people[self.users[who].pk].promotes and is_another
+        prompt = self.version(number).prompt_id
+        assert not made or (may and self.rules.may_come_back(prompt, target[0]))
+        if may and self.rules.was_just_before(prompt, target[0]):
+            assert made
         if made:
             self.went_live([made])
 

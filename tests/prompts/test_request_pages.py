@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
+from apps.core.clock import database_now
 from apps.prompts import actions, dossiers
-from apps.prompts.actions.steps import database_now
 from apps.prompts.models import ChangeRequest, Deployment, Dossier, Environment, Prompt, Version
 from apps.prompts.models.changes import State
 from tests import factories
@@ -167,10 +167,10 @@ def test_a_release_is_undone_by_hand(
     ravi: User,
     paula: User,
 ) -> None:
-    actions.promote_change_request(change_request=approved, acting_user=paula)
+    actions.promote_change_request(change_request=approved, actor=paula)
     second = actions.open_change_request(version=better, environment=approved.environment, title="2", acting_user=paula)
     actions.review_change_request(change_request=second, decision="approve", acting_user=ravi)
-    actions.promote_change_request(change_request=second, acting_user=paula)
+    actions.promote_change_request(change_request=second, actor=paula)
     page = address("change_request_detail", workspace, number=second.number)
     assert b"Undo this release" in page_of_paula.get(page).content
     page_of_paula.post(address("change_request_undo", workspace, number=second.number), {"reason": "Colder."})
@@ -210,7 +210,7 @@ def dossier(approved: ChangeRequest, prompt: Prompt, ravi: User, paula: User) ->
     actions.report_check(
         change_request=approved, name="legal", status="passed", summary="ok", evidence={"case": "LX-4711"}
     )
-    actions.promote_change_request(change_request=approved, acting_user=paula)
+    actions.promote_change_request(change_request=approved, actor=paula)
     return approved.dossier
 
 

@@ -8,10 +8,10 @@ from django.db.models.functions import Now
 from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.accounts.rights import Role
+from apps.core.clock import database_now
 from apps.core.errors import DomainError
 from apps.notices.models import Notification
 from apps.prompts import actions
-from apps.prompts.actions.steps import database_now
 from apps.prompts.models import Approval, ChangeRequest, Deployment, Environment, Version
 from apps.prompts.models.changes import State
 from tests import factories
@@ -33,7 +33,7 @@ def approved(change_request: ChangeRequest, ravi: User) -> ChangeRequest:
 
 
 def promote(request: ChangeRequest, person: User) -> object:
-    return actions.promote_change_request(change_request=request, acting_user=person)
+    return actions.promote_change_request(change_request=request, actor=person)
 
 
 def test_fifty_people_promote_fifty_prompts_at_once(

@@ -8,11 +8,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.models import Membership, User
+from apps.core.clock import database_now
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices.models import Notification
 from apps.prompts import actions, beat
 from apps.prompts.actions.promoting import GRACE, NotReady
-from apps.prompts.actions.steps import database_now
 from apps.prompts.models import ChangeRequest, Deployment, Environment, Version
 from apps.prompts.models.changes import State
 from tests import factories

@@ -9,7 +9,7 @@ from apps.accounts.models import Membership, User, Workspace
 from apps.accounts.rights import Role
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices.models import Notification
-from apps.prompts import actions, spend_board
+from apps.prompts import actions, rules, spend_board
 from apps.prompts.actions.gate import NotReady
 from apps.prompts.models import ChangeRequest, Check, Environment, Prompt, SpendApproval, Version
 from tests import factories
@@ -50,7 +50,7 @@ def decide(request: ChangeRequest, user: User, decision: str = "approve", **fiel
 
 
 def promote(request: ChangeRequest, user: User) -> object:
-    return actions.promote_change_request(change_request=request, acting_user=user)
+    return actions.promote_change_request(change_request=request, actor=user)
 
 
 def test_a_dearer_text_waits_for_finance_and_goes_live_with_it(dear: ChangeRequest, paula: User, fay: User) -> None:
@@ -148,3 +148,34 @@ def test_the_list_asks_as_much_for_many_as_for_one(
     client = client_of(fay)
     with django_assert_max_num_queries(16):
         client.get("/w/acme/spend/approvals/")
+
+
+def test_a_limit_that_grew_tighter_counts_at_once(
+    dear: ChangeRequest, paula: User, olga: User, environments: dict[str, Environment]
+) -> None:
+    place = environments["production"]
+    actions.update_policy(environment=place, spend_amount=Decimal(10**9), spend_percent=None, acting_user=olga)
+    actions.refresh_spend_check(change_request=dear)
+    Environment.objects.filter(pk=place.pk).update(
+        policy=rules.stored(place.rules.with_(spend_amount=Decimal("0.01"), spend_percent=None))
+    )
+    with pytest.raises(NotReady, match="needs a spend approval"):
+        promote(ChangeRequest.objects.get(pk=dear.pk), paula)
+
+
+def test_finance_is_told_again_when_the_forecast_outgrows_the_approval(
+    dear: ChangeRequest, fay: User, workspace: Workspace
+) -> None:
+    told = Notification.objects.filter(user=fay, kind="spend_approval_wanted")
+    before = told.count()
+    decide(dear, fay)
+    membership = Membership.objects.get(user=fay)
+    assert spend_board.waiting_count(membership) == 0
+    base = dear.items.get().base
+    assert base is not None
+    charges(base.version, 1000)
+    for _ in range(2):
+        actions.refresh_spend_check(change_request=dear)
+    assert told.count() == before + 1
+    assert spend_board.waiting_count(membership) == 1
+    assert [one.is_decided for one in spend_board.wanted_of(workspace)] == [False]

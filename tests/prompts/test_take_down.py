@@ -87,7 +87,7 @@ def test_one_click_puts_it_back_without_new_evidence(live: Deployment, paula: Us
     assert back.previous == made
     assert back.replaced is None
     assert boards.live_of(live.prompt) == [back]
-    with pytest.raises(DomainError, match="not an earlier state"):
+    with pytest.raises(DomainError, match="not the state before"):
         actions.roll_back(
             prompt=live.prompt, environment=live.environment, to=made, replaces=back, actor=paula, reason="x"
         )
@@ -151,7 +151,7 @@ def test_a_release_of_something_new_is_undone_by_taking_it_down(
     for check in place.required_checks:
         actions.report_check(change_request=request, name=check, status="passed", summary="ok")
     actions.review_change_request(change_request=request, decision="approve", comment="", acting_user=ravi)
-    actions.promote_change_request(change_request=request, acting_user=paula)
+    actions.promote_change_request(change_request=request, actor=paula)
     [made] = actions.undo_release(change_request=request, reason="Not yet.", acting_user=paula)
     assert made.is_take_down
     assert made.change_request == request

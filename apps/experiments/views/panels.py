@@ -24,7 +24,7 @@ def version_pass_rates(request: HttpRequest, prompt_id: int) -> HttpResponse:
 @requires(Right.VIEW)
 def change_request_tests(request: HttpRequest, request_id: int) -> HttpResponse:
     """Show what the tests say of a change request."""
-    change_request = get_object_or_404(ChangeRequest, pk=request_id, workspace=request.workspace)
+    change_request = get_object_or_404(request.workspace.change_requests.visible_to(request.user), pk=request_id)
     context = {
         "change_request": change_request,
         "suites": reporting.cards(change_request),

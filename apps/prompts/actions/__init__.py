@@ -1,4 +1,4 @@
-from apps.prompts.actions.bypass import close_follow_up, promote_in_emergency
+from apps.prompts.actions.bypass import close_follow_up, promote_in_emergency, remind_of_look_back
 from apps.prompts.actions.changes import (
     add_to_change_request,
     edit_change_request,
@@ -78,6 +78,7 @@ __all__ = [
     "publish_version",
     "rebase_change_request",
     "refresh_spend_check",
+    "remind_of_look_back",
     "remove_from_change_request",
     "remove_label",
     "rename_environment",

@@ -11,23 +11,24 @@ from apps.accounts.rights import Right
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.notices import actions as notices
-from apps.prompts.actions import gate
+from apps.prompts.actions import gate, steps
 from apps.prompts.actions.promoting import promote_change_request
 from apps.prompts.links import change_request_url
 from apps.prompts.models import ChangeRequest, Deployment, FollowUp
 
 LOOK_BACK = timedelta(days=2)
+REMIND_EVERY = timedelta(days=1)
 SHORTEST_REASON = 10
 
 
 @transaction.atomic
 def promote_in_emergency(
-    *, change_request: ChangeRequest, typed: str, reason: str, acting_user: User
+    *, change_request: ChangeRequest, typed: str, reason: str, content_hash: str, acting_user: User
 ) -> list[Deployment]:
     """Put a request live without what is missing. It passes the same door, and everybody hears of it.
 
     Raises NotAllowed without the right, DomainError without a reason or the environment's name typed out, and Conflict
-    when live moved: an emergency never overwrites what nobody looked at.
+    when live moved or the request asks for something else than was seen: nothing goes live that nobody looked at.
     """
     environment = gate.take(change_request.environment)
     request = gate.locked(change_request)
@@ -37,9 +38,10 @@ def promote_in_emergency(
         raise DomainError("Say what the emergency is, in a sentence: others will read it first.")
     if typed.strip() != environment.name:
         raise DomainError(f"Type {environment.name} to confirm where this goes.")
-    if not request.is_waiting:
-        raise Conflict(f"This request is already {request.get_state_display().lower()}.")
+    steps.require_waiting(request)
     standing = gate.standing_of(request)
+    if content_hash != standing.content_hash:
+        raise Conflict("The request changed while you read it. Look at the difference again.")
     if standing.conflicts:
         raise Conflict(standing.conflicts[0])
     skipped = [*standing.blockers, *standing.holds]
@@ -54,7 +56,7 @@ def promote_in_emergency(
         opened_at=now,
         due_at=now + LOOK_BACK,
     )
-    made = promote_change_request(change_request=request, acting_user=acting_user, reason=reason, emergency=True)
+    made = promote_change_request(change_request=request, actor=acting_user, reason=reason, emergency=True)
     _shout(request, follow_up)
     audit.record(
         workspace=request.workspace,
@@ -67,12 +69,35 @@ def promote_in_emergency(
     return made
 
 
-def _shout(request: ChangeRequest, follow_up: FollowUp) -> None:
-    """Tell everybody who reviews and everybody who runs the desk."""
-    members = Membership.objects.filter(workspace=request.workspace, user__is_active=True).select_related("user")
+def _others(follow_up: FollowUp) -> list[User]:
+    """Return everybody who reviews and everybody who runs the desk, but who went round the policy."""
+    workspace_id = follow_up.change_request.workspace_id
+    members = Membership.objects.filter(workspace=workspace_id, user__is_active=True).select_related("user")
     who = {member.user for right in (Right.REVIEW, Right.ADMIN) for member in members.with_right(right)}
+    return [user for user in who if user != follow_up.opened_by]
+
+
+@transaction.atomic
+def remind_of_look_back(*, follow_up: FollowUp) -> bool:
+    """Remind those who could look back at an emergency, once a day; return whether this call did."""
+    now = timezone.now()
+    if not FollowUp.objects.filter(pk=follow_up.pk).to_remind(now, REMIND_EVERY).update(reminded_at=now):
+        return False
+    request = follow_up.change_request
     notices.notify(
-        users=[user for user in who if user != follow_up.opened_by],
+        users=_others(follow_up),
+        workspace=request.workspace,
+        kind="look_back_overdue",
+        title=f"Nobody has looked back at {request.title}",
+        body=f"{follow_up.opened_by} put it live in {request.environment.name} in an emergency.",
+        url=change_request_url(request),
+    )
+    return True
+
+
+def _shout(request: ChangeRequest, follow_up: FollowUp) -> None:
+    notices.notify(
+        users=_others(follow_up),
         workspace=request.workspace,
         kind="emergency",
         title=f"EMERGENCY: {follow_up.opened_by} put {request.title} live in {request.environment.name}",

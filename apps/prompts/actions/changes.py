@@ -96,7 +96,7 @@ def _start(
         **_words(title, why),
     )
     for version in versions:
-        _put_in(request, version)
+        _put_in(request, version, acting_user)
     return request
 
 
@@ -127,7 +127,7 @@ def _ask(request: ChangeRequest, reviewers: Iterable[User]) -> list[User]:
     return new
 
 
-def _put_in(request: ChangeRequest, version: Version) -> None:
+def _put_in(request: ChangeRequest, version: Version, acting_user: User) -> None:
     """Add a prompt, or ask for another version of one that is in; compared with what is live now."""
     if version.prompt.workspace_id != request.workspace_id:
         raise DomainError("The version and the environment belong to different workspaces.")
@@ -139,7 +139,9 @@ def _put_in(request: ChangeRequest, version: Version) -> None:
             f"{version.prompt.name} version {version.number} is already live in {request.environment.name}."
         )
     ChangeRequestItem.objects.update_or_create(
-        change_request=request, prompt=version.prompt, defaults={"version": version, "base": live}
+        change_request=request,
+        prompt=version.prompt,
+        defaults={"version": version, "base": live, "chosen_by": acting_user},
     )
     if _rows(request).count() > MOST_PROMPTS:
         raise DomainError(f"A request holds at most {MOST_PROMPTS} prompts.")
@@ -269,12 +271,14 @@ def replace_version(*, change_request: ChangeRequest, version: Version, acting_u
     Raises DomainError when nothing would change.
     """
     request = _taken(change_request)
-    item = request.items.select_related("prompt", "version").get(prompt=version.prompt_id)
+    item = request.items.select_related("prompt", "version").filter(prompt=version.prompt_id).first()
+    if item is None:
+        raise DomainError(f"{version.prompt.name} is not in this request any more.")
     live = _live(request, [item.prompt_id]).get(item.prompt_id)
     if item.version_id == version.pk and item.base_id == (live.pk if live else None):
         raise DomainError("The request already asks for this version against what is live now.")
     before: dict[str, object] = {"version": item.version.number}
-    _put_in(request, version)
+    _put_in(request, version, acting_user)
     return _changed(request, acting_user, before, {"prompt": item.prompt.name, "version": version.number})
 
 
@@ -287,7 +291,7 @@ def add_to_change_request(*, change_request: ChangeRequest, version: Version, ac
     request = _taken(change_request)
     if request.items.filter(prompt=version.prompt_id).exists():
         raise DomainError(f"{version.prompt.name} is in this request already: ask for another version there.")
-    _put_in(request, version)
+    _put_in(request, version, acting_user)
     _require_new(request, None)
     return _changed(request, acting_user, {}, {"added": version.prompt.name, "version": version.number})
 
@@ -346,6 +350,9 @@ def _changed(
     if not request.is_draft:
         _announce(request, acting_user)
         request = steps.settle(request, by=acting_user)
+        if request.environment.approvals_needed:
+            steps.tell_reviewers(request)
+        steps.tell_author(request, acting_user, "changed", f"{acting_user} changed what you ask for: {request.title}")
     request = steps.fresh(request)
     after = {**after, **_identity(request)}
     audit.record(

@@ -37,7 +37,7 @@ def report_external_check(  # noqa: PLR0913  a report's own fields
 ) -> Check:
     """Take what a program outside found about exactly this content.
 
-    Raises NotAllowed for names that the desk reports itself, Conflict when the request asks for something else by now
+    Raises NotAllowed for names that the desk or another key reports and for the key that asked for the change, Conflict when the request asks for something else by now
     or is closed, and DomainError for what cannot be kept.
     """
     if not NAME.fullmatch(name):
@@ -45,10 +45,14 @@ def report_external_check(  # noqa: PLR0913  a report's own fields
     if name.lower() in rules.BUILT_IN:
         raise NotAllowed(f"The check {name} is reported by the desk itself, never from outside.")
     request = ChangeRequest.objects.select_for_update(of=("self",), no_key=True).get(pk=change_request.pk)
-    if not request.is_waiting:
-        raise Conflict(f"This request is already {request.get_state_display().lower()}.")
+    steps.require_waiting(request)
     if content_hash != policy.content_hash(request):
         raise Conflict("The request asks for something else by now. Fetch it again and look at that.")
+    if request.author_key_id == acting_key.pk:
+        raise NotAllowed("This key asked for the change. What it has to prove is reported by another key.")
+    before = request.checks.filter(name=name).select_related("reported_by").first()
+    if before and (owner := before.reported_by) and owner.pk != acting_key.pk and not owner.revoked_at:
+        raise NotAllowed(f"The check {name} is reported by the key {owner}. A check has one reporter.")
     others = request.checks.exclude(name=name)
     if others.count() >= MOST_CHECKS:
         raise DomainError(f"A request has at most {MOST_CHECKS} checks.")
@@ -125,8 +129,7 @@ def accept_failure(
     the report is not the one that they saw, and DomainError for what is no listed failure or has no reason.
     """
     request = gate.locked(change_request)
-    if not request.is_waiting:
-        raise Conflict(f"This request is already {request.get_state_display().lower()}.")
+    steps.require_waiting(request)
     gate.require_promotion(request.environment, acting_user)
     if acting_user.pk in request.author_ids:
         raise NotAllowed("You wrote or asked for this. Somebody else has to let its failures pass.")

@@ -7,16 +7,17 @@ from apps.accounts.audit import Actor
 from apps.accounts.models import ApiKey, User
 from apps.core import text
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import composition, signals
+from apps.prompts import boards, composition, signals
 from apps.prompts.actions import gate, steps
 from apps.prompts.actions.gate import NeedsChangeRequest, require_promotion
 from apps.prompts.models import ChangeRequest, Deployment, DeploymentArm, Environment, Prompt, Version
+from apps.prompts.shelf import Overrides
 
 __all__ = ["NeedsChangeRequest", "deploy", "require_promotion", "roll_back", "take_down"]
 
 
 @transaction.atomic
-def deploy(
+def deploy(  # noqa: PLR0913  a deployment's own facts
     *,
     version: Version,
     environment: Environment,
@@ -25,8 +26,9 @@ def deploy(
     replaces: Deployment | None,
     change_request: ChangeRequest | None = None,
     emergency: bool = False,
+    release: Overrides | None = None,
 ) -> Deployment:
-    """Put a version live in place of `replaces` (None when nothing is live).
+    """Put a version live in place of `replaces` (None when nothing is live), with the `release` that it is a part of.
 
     Raises NotAllowed without the right, what `gate.require_policy` raises for what the environment asks for, and
     Conflict when something else went live in between. An emergency goes round the policy, by a right of its own.
@@ -54,11 +56,12 @@ def deploy(
         kind=Deployment.Kind.DEPLOY,
         change_request=change_request,
         emergency=emergency,
+        release=release,
     )
 
 
 @transaction.atomic
-def roll_back(
+def roll_back(  # noqa: PLR0913  a deployment's own facts
     *,
     prompt: Prompt,
     environment: Environment,
@@ -67,20 +70,19 @@ def roll_back(
     actor: Actor,
     reason: str,
     undone: ChangeRequest | None = None,
+    release: Overrides | None = None,
 ) -> Deployment:
     """Put back what was live before: the version of the earlier deployment `to`; `replaces` is None after a take-down.
 
-    It was live once, so it needs no new evidence, and no freeze forbids to undo; `undone` names the release that is
-    taken back as a whole. Raises NotAllowed, Conflict as `deploy` does, and DomainError without a reason or when `to` is
-    not an earlier deployment of this prompt here.
+    It was live once, so it needs no new evidence, and no freeze forbids to undo: therefore only what an undo puts back
+    comes back, never what was itself undone. `undone` names the release that is taken back as a whole. Raises NotAllowed,
+    Conflict as `deploy` does, and DomainError without a reason or for another state.
     """
     environment = steps.take(environment, [prompt.pk])
     gate.require_promotion(environment, actor)
     reason = _required(reason, "Say why you roll back: it stands in the history.")
-    is_ours = (to.prompt_id, to.environment_id) == (prompt.pk, environment.pk) and not to.is_take_down
-    if not is_ours or (replaces and to.pk >= replaces.pk):
-        raise DomainError("That is not an earlier state of this prompt here.")
     _require_current(prompt, environment, replaces)
+    _require_undo(prompt, environment, to)
     if replaces and to.version.pk == replaces.version.pk:
         raise DomainError(f"Version {to.version.number} is already live in {environment.name}.")
     return _replace(
@@ -91,6 +93,7 @@ def roll_back(
         previous=replaces,
         kind=Deployment.Kind.ROLL_BACK,
         change_request=undone,
+        release=release,
     )
 
 
@@ -103,6 +106,7 @@ def take_down(
     actor: Actor,
     reason: str,
     undone: ChangeRequest | None = None,
+    release: Overrides | None = None,
 ) -> Deployment:
     """Let nothing of a prompt be live in an environment any more: programs that ask for it there are answered 404.
 
@@ -113,7 +117,7 @@ def take_down(
     gate.require_promotion(environment, actor)
     reason = _required(reason, "Say why you take it down: it stands in the history.")
     _require_current(prompt, environment, replaces)
-    composition.check_take_down(prompt, environment.name)
+    composition.check_take_down(prompt, environment.name, release)
     return _replace(
         version=replaces.version,
         environment=environment,
@@ -123,6 +127,22 @@ def take_down(
         kind=Deployment.Kind.TAKE_DOWN,
         change_request=undone,
     )
+
+
+def _require_undo(prompt: Prompt, environment: Environment, to: Deployment) -> None:
+    """Refuse a state that is not the one before: what was taken back, or forced in once, asks for evidence again."""
+    tip = _tip(prompt, environment)
+    allowed = {target.pk} if tip and (target := boards.undo_target(tip)) else set()
+    if tip and tip.kind == Deployment.Kind.DEPLOY and tip.replaced and tip.previous:
+        allowed.add(tip.previous.pk)
+    if to.pk not in allowed:
+        raise DomainError(
+            "That is not the state before what is live, or it was taken back itself. Ask for its version anew."
+        )
+
+
+def _tip(prompt: Prompt, environment: Environment) -> Deployment | None:
+    return Deployment.objects.tips().loaded().filter(prompt=prompt, environment=environment).first()
 
 
 def _required(reason: str, why: str) -> str:
@@ -158,12 +178,13 @@ def _replace(  # noqa: PLR0913  a deployment's own facts
     kind: Deployment.Kind,
     change_request: ChangeRequest | None,
     emergency: bool = False,
+    release: Overrides | None = None,
 ) -> Deployment:
     is_down = kind == Deployment.Kind.TAKE_DOWN
     if not is_down:
-        composition.check_move(version, environment.name)
+        composition.check_move(version, environment.name, release)
         _require_in_hand(version.prompt)
-    tip = previous or Deployment.objects.tips().filter(prompt=version.prompt, environment=environment).first()
+    tip = previous or _tip(version.prompt, environment)
     deployment = Deployment(
         prompt=version.prompt,
         environment=environment,

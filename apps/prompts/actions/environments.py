@@ -10,12 +10,11 @@ from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core import text
 from apps.core.errors import DomainError
-from apps.prompts import rules, usage
-from apps.prompts.actions import gate, reviewing
-from apps.prompts.models import Environment
+from apps.prompts import composition, rules, usage
+from apps.prompts.actions import gate, reviewing, spending, steps
+from apps.prompts.models import Deployment, Environment, Label
 from apps.prompts.rules import Rules
 
-BUILT_IN_CHECKS = rules.BUILT_IN
 OPEN_POLICY = {"approvals": 0, "self_approval": True, "checks": []}
 PRODUCTION_POLICY = {"approvals": 1, "self_approval": False, "checks": ["tests", "people"]}
 FIRST = (("dev", OPEN_POLICY), ("staging", OPEN_POLICY), ("production", PRODUCTION_POLICY))
@@ -112,6 +111,7 @@ def move_environment(*, environment: Environment, up: bool, acting_user: User) -
     mine.save(update_fields=["rank"])
     other.save(update_fields=["rank"])
     ranked[here], ranked[there] = other, mine
+    _require_one_before(workspace)
     audit.record(
         workspace=workspace,
         actor=acting_user,
@@ -131,19 +131,32 @@ def delete_environment(*, environment: Environment, acting_user: User) -> None:
     if environment.workspace.environments.count() == 1:
         raise DomainError("A workspace keeps at least one environment.")
     _require_unused(environment, "deleted")
-    audit.record(
-        workspace=environment.workspace,
-        actor=acting_user,
-        verb="deleted",
-        target=environment,
-        before={"name": environment.name, **environment.policy},
-    )
+    pk, workspace = environment.pk, environment.workspace
     try:
         with transaction.atomic():
             environment.delete()
     except IntegrityError:
         # Whoever opened a request or put something live took the lock before us, or waits for it now.
         raise InUse(f"{environment.name} came into use in this moment. Look again.", uses=[]) from None
+    _require_one_before(workspace)
+    environment.pk = pk  # the log names what is gone
+    audit.record(
+        workspace=workspace,
+        actor=acting_user,
+        verb="deleted",
+        target=environment,
+        before={"name": environment.name, **environment.policy},
+    )
+
+
+def _require_one_before(workspace: Workspace) -> None:
+    """Refuse an order in which nothing comes before a place that asks for having been live there."""
+    first = workspace.environments.ranked().first()
+    if first and first.rules.previous_hours is not None:
+        raise DomainError(
+            f"{first.name} asks that a text was live in the environment before, and would be the first then. "
+            "Change its policy first."
+        )
 
 
 @transaction.atomic
@@ -155,7 +168,15 @@ def update_policy(*, environment: Environment, acting_user: User, **asked: Any) 
     check_policy(environment, wanted)
     environment.policy = rules.stored(wanted)
     environment.save(update_fields=["policy"])
-    reviewing.settle_change_requests(requests=list(environment.change_requests.waiting()))
+    if not wanted.is_open:
+        _require_front_doors(environment)
+    waiting = list(environment.change_requests.waiting())
+    # All locks first: the audit chain comes last.
+    for request in sorted(waiting, key=lambda one: one.pk):
+        steps.locked(request)
+    for request in waiting:
+        spending.refresh_spend_check(change_request=request)
+    reviewing.settle_change_requests(requests=waiting)
     if environment.policy != before:
         audit.record(
             workspace=environment.workspace,
@@ -166,6 +187,13 @@ def update_policy(*, environment: Environment, acting_user: User, **asked: Any) 
             after=environment.policy,
         )
     return environment
+
+
+def _require_front_doors(environment: Environment) -> None:
+    """Refuse to guard a place in which something live follows what changes without being asked for there."""
+    live = Deployment.objects.current().filter(environment=environment).prefetch_related("arms__version__prompt")
+    for deployment in live.order_by("prompt_id"):
+        composition.check_front_doors(deployment.version, environment.name)
 
 
 def check_policy(environment: Environment, wanted: Rules) -> None:
@@ -197,6 +225,9 @@ def _clean_name(workspace: Workspace, name: str) -> str:
         )
     if workspace.environments.filter(name=name).exists():
         raise DomainError(f"There is an environment {name} already.")
+    composition.lock(workspace.pk)  # no label of that name is made in this moment
+    if label := Label.objects.filter(prompt__workspace=workspace, name=name).select_related("prompt").first():
+        raise DomainError(f"{label.prompt.name} has a label {name}: programs could not tell one from the other.")
     return name
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from apps.accounts.models import Membership, User
+from apps.accounts.models import Membership, User, Workspace
 from apps.accounts.rights import Right
 from apps.core.errors import DomainError, NotAllowed
 from apps.prompts import contents
+from apps.prompts.actions import steps
 from apps.prompts.actions.changes import start_change_request, submit_change_request
 from apps.prompts.actions.importing import draft_of, import_prompts
 from apps.prompts.importing import Batch, Incoming
@@ -42,6 +43,10 @@ def apply_folder(
     member = Membership.objects.filter(workspace=workspace, user=acting_user).first()
     if member is None or not acting_user.is_active or not member.may(Right.EDIT):
         raise NotAllowed(f"{acting_user} may not write prompts in {workspace}.")
+    # In the order of `steps`: the place with what waits for it, then the counter of requests, then the prompts.
+    names = [one.name for one in batch.prompts if "\x00" not in one.name]
+    steps.take(environment, list(workspace.prompts.filter(name__in=names).values_list("pk", flat=True)))
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     report = import_prompts(workspace=workspace, batch=batch, acting_user=acting_user, dry_run=False)
     problems = [*batch.problems, *(f"{line.name}: {line.problem}" for line in report.lines if line.problem)]
     if problems:

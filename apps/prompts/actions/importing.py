@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.accounts import audit
 from apps.accounts.models import User, Workspace
@@ -13,6 +13,8 @@ from apps.core.errors import DomainError
 from apps.prompts import composition, contents, references, shelf
 from apps.prompts.importing import Batch, Incoming, IncomingVersion
 from apps.prompts.models import Draft, Prompt, Version
+
+LOCK_SPACE = 0x6A11E9
 
 
 @dataclass
@@ -61,7 +63,7 @@ def import_prompts(*, workspace: Workspace, batch: Batch, acting_user: User, dry
     A dry run is the same, taken back at its end. One that is refused leaves the others alone. Nothing goes live and
     no label moves.
     """
-    composition.lock(workspace.pk)
+    _lock(workspace, batch)
     lines = [_take_in(workspace, incoming, acting_user) for incoming in _children_first(batch.prompts)]
     report = Report(batch.source, lines, list(batch.problems))
     if dry_run:
@@ -70,6 +72,20 @@ def import_prompts(*, workspace: Workspace, batch: Batch, acting_user: User, dry
         after = {"source": batch.source, "prompts": report.count("new"), "versions": report.added}
         audit.record(workspace=workspace, actor=acting_user, verb="imported", target=workspace, after=after)
     return report
+
+
+def _lock(workspace: Workspace, batch: Batch) -> None:
+    """Let one import at a time in, and hold the prompts that it may add to; the order is that of `steps`.
+
+    Who takes in whom is locked for an import with references alone: whatever goes live waits for that.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, workspace.pk])
+    names = {one.name for one in batch.prompts if "\x00" not in one.name}
+    held = Prompt.objects.filter(workspace=workspace, name__in=names).order_by("pk").select_for_update(no_key=True)
+    list(held.values_list("pk", flat=True))
+    if any(map(_taken_in, batch.prompts)):
+        composition.lock(workspace.pk)
 
 
 def _children_first(prompts: list[Incoming]) -> Iterator[Incoming]:

@@ -38,6 +38,7 @@ def move_label(*, version: Version, name: str, actor: Actor) -> Label:
     Raises as `clean_label` does, and BadReference when a prompt that takes this one in by the label would break.
     """
     prompt = version.prompt
+    composition.lock(prompt.workspace_id)
     name = clean_label(name, workspace=prompt.workspace)
     before = Label.objects.select_for_update(no_key=True).filter(prompt=prompt, name=name).first()
     if before is not None and before.version_id == version.pk:
@@ -71,6 +72,7 @@ def remove_label(*, prompt: Prompt, name: str, actor: Actor) -> None:
 
     Raises DomainError when there is none of that name and Conflict, naming them, when prompts that matter follow it.
     """
+    composition.lock(prompt.workspace_id)
     label = Label.objects.select_for_update().filter(prompt=prompt, name=name).select_related("version").first()
     if label is None:
         raise DomainError(f"{prompt.name} has no label {name}.")

@@ -99,8 +99,9 @@ def archive_prompt(*, prompt: Prompt, acting_user: User) -> None:
     prompt = Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
     # Whoever puts a version live holds the same lock, so that nothing archived is live.
     composition.lock(prompt.workspace_id)
-    if prompt.change_request_items.filter(change_request__state__in=ChangeRequest.WAITING).exists():
-        raise StillUsed("A change request for this prompt is waiting. Withdraw it first.")
+    open_states = (*ChangeRequest.WAITING, ChangeRequest.State.DRAFT)
+    if prompt.change_request_items.filter(change_request__state__in=open_states).exists():
+        raise StillUsed("A change request for this prompt is open. Withdraw it first.")
     places = list(prompt.deployments.current().values_list("environment__name", flat=True))
     if places:
         raise StillUsed(f"This prompt is live in {' and '.join(sorted(places))}. Take it down there first.")

@@ -6,16 +6,19 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import audit
+from apps.accounts.audit import Actor
 from apps.accounts.models import User
 from apps.core import formats, text
+from apps.core.clock import database_now
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import boards, dossiers
+from apps.prompts import boards, dossiers, policy
 from apps.prompts.actions import steps
 from apps.prompts.actions.deployments import deploy, roll_back, take_down
-from apps.prompts.actions.gate import NotReady, require_promotion
+from apps.prompts.actions.gate import Frozen, NotReady, require_promotion
 from apps.prompts.models import ChangeRequest, Deployment, Dossier
 from apps.prompts.models.changes import State
 from apps.prompts.policy import Standing
+from apps.prompts.shelf import Overrides
 
 # A desk that slept through the moment does not wake up and promote: what was safe at noon may not be at night.
 GRACE = timedelta(minutes=15)
@@ -30,18 +33,21 @@ class TooLate(DomainError):
 
 @transaction.atomic
 def promote_change_request(
-    *, change_request: ChangeRequest, acting_user: User, reason: str = "", emergency: bool = False
+    *, change_request: ChangeRequest, actor: Actor, reason: str = "", content_hash: str = "", emergency: bool = False
 ) -> list[Deployment]:
-    """Put all that the request asks for live, all or nothing, and freeze the dossier.
+    """Put all that the request asks for live, all or nothing, and freeze the dossier. A person may, or a key.
 
-    Raises NotAllowed without the right, NotReady with the list of what is missing, and Conflict when somebody
-    promoted something else in the same moment. `promote_in_emergency` goes round what is missing.
+    Raises NotAllowed without the right, NotReady with the list of what is missing, and Conflict when somebody promoted
+    something else in the same moment or it asks for something else than what was seen as `content_hash`.
+    `promote_in_emergency` goes round what is missing.
     """
     request = steps.take_request(change_request)
-    return _apply(request, acting_user, reason, emergency=emergency)
+    if content_hash and content_hash != policy.content_hash(request):
+        raise Conflict("The request asks for something else by now. Look at it again.")
+    return _apply(request, actor, reason, emergency=emergency)
 
 
-def _apply(request: ChangeRequest, actor: User, reason: str, *, emergency: bool = False) -> list[Deployment]:
+def _apply(request: ChangeRequest, actor: Actor, reason: str, *, emergency: bool = False) -> list[Deployment]:
     """Judge once more, then move everything in the order of its prompts. The rows are locked."""
     if not emergency:
         require_promotion(request.environment, actor)
@@ -49,6 +55,7 @@ def _apply(request: ChangeRequest, actor: User, reason: str, *, emergency: bool 
     live = _live(request)
     if request.state not in (State.APPROVED, State.SCHEDULED):
         steps.move(request, State.APPROVED)
+    release = {(item.prompt_id, request.environment.name): item.version for item in request.items.all()}
     deployments = [
         deploy(
             version=item.version,
@@ -58,6 +65,7 @@ def _apply(request: ChangeRequest, actor: User, reason: str, *, emergency: bool 
             replaces=live.get(item.prompt_id),
             change_request=request,
             emergency=emergency,
+            release=release,
         )
         for item in sorted(request.items.all(), key=lambda item: item.prompt_id)
     ]
@@ -81,11 +89,12 @@ def _live(request: ChangeRequest) -> dict[int, Deployment]:
     return Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in request.items.all()])
 
 
-def _tell_promoted(request: ChangeRequest, actor: User) -> None:
+def _tell_promoted(request: ChangeRequest, actor: Actor) -> None:
     people = {request.author_id: request.author, **{one.user_id: one.user for one in request.asked.all()}}
-    people.pop(actor.pk, None)
+    if isinstance(actor, User):
+        people.pop(actor.pk, None)
     body = f"It is live in {request.environment.name}."
-    steps.tell(request, people.values(), "promoted", f"{actor} promoted {request.title}", body)
+    steps.tell(request, people.values(), "promoted", f"{audit.name_of(actor)} promoted {request.title}", body)
 
 
 @transaction.atomic
@@ -94,16 +103,18 @@ def schedule_promotion(
 ) -> ChangeRequest:
     """Let an approved request go live at a moment, judged once more then; a scheduled one is moved to another moment.
 
-    Raises NotAllowed without the right, NotReady while something is missing, DomainError for a moment that is past
-    or far away.
+    A freeze that holds now does not matter, one that holds then does. Raises NotAllowed without the right, NotReady
+    while something is missing, Frozen, and DomainError for a moment that is past or far away.
     """
     request = steps.take_request(change_request)
     require_promotion(request.environment, acting_user)
     steps.require_waiting(request)
-    now = steps.database_now()
+    now = database_now()
     if not now < at <= now + FARTHEST:
         raise DomainError(f"Choose a moment that is still to come, in the next {FARTHEST.days} days.")
     _require_ready(request)
+    if hold := policy.freeze_of(request.environment, at):
+        raise Frozen(f"{hold.sentence} Choose a moment after that.", until=hold.end.isoformat())
     reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
     if request.state != State.APPROVED:
         steps.move(request, State.APPROVED)
@@ -138,7 +149,7 @@ def promote_scheduled(*, change_request: ChangeRequest) -> list[Deployment]:
     A second call, or one that comes early by the database's clock, does nothing.
     """
     request = steps.take_request(change_request)
-    now = steps.database_now()
+    now = database_now()
     due = request.scheduled_at
     if not request.is_scheduled or due is None or due > now:
         return []
@@ -177,10 +188,12 @@ def undo_release(*, change_request: ChangeRequest, reason: str, acting_user: Use
         if now is None or now.pk != made.pk:
             what = f"version {now.version.number} is live" if now else "nothing is live"
             raise Conflict(f"{made.prompt.name} moved since: {what}. Nothing was undone.")
-    return [_undone(made, request, reason, acting_user) for made in moves]
+    before = {made.prompt_id: made.replaced for made in moves}
+    release = {(pk, request.environment.name): version for pk, version in before.items() if version}
+    return [_undone(made, request, reason, acting_user, release) for made in moves]
 
 
-def _undone(made: Deployment, request: ChangeRequest, reason: str, acting_user: User) -> Deployment:
+def _undone(made: Deployment, request: ChangeRequest, reason: str, acting_user: User, release: Overrides) -> Deployment:
     before = made.previous if made.replaced else None
     if before is None:
         return take_down(
@@ -190,6 +203,7 @@ def _undone(made: Deployment, request: ChangeRequest, reason: str, acting_user: 
             actor=acting_user,
             reason=reason,
             undone=request,
+            release=release,
         )
     return roll_back(
         prompt=made.prompt,
@@ -199,6 +213,7 @@ def _undone(made: Deployment, request: ChangeRequest, reason: str, acting_user: 
         actor=acting_user,
         reason=reason,
         undone=request,
+        release=release,
     )
 
 

@@ -22,7 +22,7 @@ from apps.prompts.models import Deployment, Draft, Environment, Prompt, Version
 def person_behind(key: ApiKey) -> User:
     """Return the person who made the key and answers for what it asks. Raises NotAllowed when they are gone."""
     person = key.created_by
-    if person is None or not person.is_active:
+    if person is None or not person.is_active or not key.workspace.memberships.filter(user=person).exists():
         raise NotAllowed("The person who made this key is not here any more. Make a new key to propose with.")
     return person
 
@@ -88,7 +88,6 @@ def publish(  # noqa: PLR0913  one call of a program that says all at once
     if prompt.kind != kind:
         raise DomainError(f"{name} is a {prompt.kind} prompt, and stays one. Send it as type {prompt.kind}.")
     version, fresh = _version(prompt, content, message, acting_key)
-    # What can collide comes first, the audit chain's lock last.
     if tags is not None and not created:
         Prompt.objects.filter(pk=prompt.pk).update(tags=contents.clean_tags(tags))
     _deploy_to(list(places.values()), version, message, acting_key)
@@ -125,7 +124,7 @@ def environments_among(
 
     Raises NotAllowed or NeedsChangeRequest for what may not move.
     """
-    found = workspace.environments.filter(name__in=labels).ranked()
+    found = workspace.environments.filter(name__in=labels).order_by("pk")
     places = {place.name: steps.take(place, [prompt.pk] if prompt else []) for place in found}
     for name, place in places.items():
         where = proposal_url(workspace, prompt, version)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.accounts import audit
 from apps.accounts.audit import Actor
-from apps.accounts.models import User
+from apps.accounts.models import ApiKey, User
 from apps.core import text
 from apps.core.errors import Conflict, DomainError, NotAllowed
 from apps.prompts import policy
@@ -44,6 +44,7 @@ def report_check(  # noqa: PLR0913  a report's own fields
         "url": url,
         "content_hash": content_hash or policy.content_hash(request),
         "reported_at": timezone.now(),
+        "reported_by": actor if isinstance(actor, ApiKey) else None,
     }
     check, _ = Check.objects.update_or_create(change_request=request, name=name, defaults=fields)
     # Progress of a running check is not an event; a change of its status is.
@@ -51,7 +52,7 @@ def report_check(  # noqa: PLR0913  a report's own fields
         request = steps.settle(request)
         after = {"check": name, "status": status, "content_hash": check.content_hash, "state": request.state}
         audit.record(workspace=request.workspace, actor=actor, verb="reported check", target=request, after=after)
-    elif existing.content_hash != check.content_hash:
+    elif existing.report_hash != check.report_hash:
         steps.settle(request)
     return check
 

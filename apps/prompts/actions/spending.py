@@ -13,7 +13,7 @@ from apps.notices import actions as notices
 from apps.prompts import spend_forecast
 from apps.prompts.actions import gate, steps
 from apps.prompts.actions.reviewing import report_check
-from apps.prompts.evidence import SPEND, covers, increase_of
+from apps.prompts.evidence import SPEND, covers, increase_of, over_limit
 from apps.prompts.links import change_request_url
 from apps.prompts.models import ChangeRequest, Check, SpendApproval
 
@@ -42,11 +42,16 @@ def refresh_spend_check(*, change_request: ChangeRequest) -> Check | None:
         evidence=forecast.evidence(),
         url=approval_url(request),
     )
-    if check and forecast.over:
-        known = before is not None and before.content_hash == check.content_hash and before.evidence.get("over")
-        if not known and _approved(request, check) is None:
-            _tell_finance(request, forecast.summary)
+    if check and forecast.over and _approved(request, check) is None and not _was_waiting(request, before, check):
+        _tell_finance(request, forecast.summary)
     return check
+
+
+def _was_waiting(request: ChangeRequest, before: Check | None, check: Check) -> bool:
+    """Tell whether finance was told already: the forecast before was about the same content and waited as well."""
+    if before is None or before.content_hash != check.content_hash:
+        return False
+    return over_limit(before, request.environment.rules) and _approved(request, before) is None
 
 
 def _approved(request: ChangeRequest, check: Check) -> SpendApproval | None:
@@ -80,8 +85,7 @@ def decide_spend(
     asked for changed, and DomainError for a decline without a reason or where nothing waits.
     """
     request = gate.locked(change_request)
-    if not request.is_waiting:
-        raise Conflict(f"This request is already {request.get_state_display().lower()}.")
+    steps.require_waiting(request)
     _require_budget_holder(request, acting_user)
     reason = text.clean(reason, field="The reason", max_bytes=4_000).strip()
     if decision not in SpendApproval.Decision.values:
@@ -90,7 +94,7 @@ def decide_spend(
         raise DomainError("Say why not: the author reads it.")
     check = next((one for one in request.checks.all() if one.name == SPEND), None)
     increase = increase_of(check) if check else None
-    if check is None or increase is None or not check.evidence.get("over"):
+    if check is None or increase is None or not over_limit(check, request.environment.rules):
         raise DomainError("Nothing here waits for a spend approval.")
     if check.report_hash != report_hash:
         raise Conflict("The forecast changed while you read it. Look at the new one.")

@@ -1,13 +1,12 @@
 """What every step of a change request has in common: locks in one order, moves by the table, and telling people.
 
-The order of locks is the same for everybody: the environment, then requests by id, then what hangs off them; the
-audit chain last. Reviewing and reporting touch one request and begin there.
+The order of locks is the same for everybody: environments by id, then requests by id, then the workspace's row (the
+counter of requests), then prompts by id, then `composition.lock` (who takes in whom, and labels); the audit chain last.
+Reviewing and reporting touch one request and begin there.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from django.db import connection
 from django.utils import timezone
 
 from apps.accounts import audit
@@ -187,11 +186,3 @@ def tell(request: ChangeRequest, users: Iterable[User], kind: str, title: str, b
         body=body or f"To go live in {request.environment.name}.",
         url=change_request_url(request),
     )
-
-
-def database_now() -> datetime:
-    """Return the moment by the database's clock, the one that all machines share."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        moment: datetime = cursor.fetchone()[0]
-    return moment

@@ -45,6 +45,10 @@ class ChangeRequestQuerySet(models.QuerySet["ChangeRequest"]):
     def waiting(self) -> Self:
         return self.filter(state__in=WAITING)
 
+    def opened(self) -> Self:
+        """Leave out drafts: nobody has been asked for anything yet."""
+        return self.exclude(state=State.DRAFT)
+
     def closed(self) -> Self:
         return self.filter(state__in=CLOSED)
 
@@ -158,8 +162,11 @@ class ChangeRequest(models.Model):
 
     @property
     def author_ids(self) -> set[int]:
-        """Return who asked and who wrote: the people that other eyes are wanted from. Prefetch items__version."""
-        return {self.author_id} | {item.version.author_id for item in self.items.all() if item.version.author_id}
+        """Return who asked, who wrote and who chose: those whom other eyes are wanted from. Prefetch items__version."""
+        found = {self.author_id}
+        for item in self.items.all():
+            found |= {pk for pk in (item.version.author_id, item.chosen_by_id) if pk}
+        return found
 
 
 class AskedReviewer(models.Model):
@@ -183,6 +190,8 @@ class ChangeRequestItem(models.Model):
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="change_request_items")
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="change_request_items")
     base = models.ForeignKey(Deployment, on_delete=models.PROTECT, null=True, related_name="+")
+    # Who put this version in, or exchanged it: not always the author of the request.
+    chosen_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["change_request", "prompt"], name="change_request_prompt_once")]
@@ -230,6 +239,8 @@ class Check(models.Model):
     url = models.CharField(max_length=300, blank=True)
     content_hash = models.CharField(max_length=64)
     reported_at = models.DateTimeField(default=timezone.now)
+    # Nobody's key for what the desk reports itself.
+    reported_by = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["change_request", "name"], name="check_name_once")]

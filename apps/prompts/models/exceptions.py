@@ -1,6 +1,6 @@
 """What people decide beside approvals: a failure let pass, money let go, and a look back after an emergency."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -66,6 +66,11 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     def open(self) -> Self:
         return self.filter(closed_at=None)
 
+    def to_remind(self, now: datetime, pause: timedelta) -> Self:
+        """Keep what nobody looked back at in time and nobody was reminded of since the pause began."""
+        unheard = models.Q(reminded_at=None) | models.Q(reminded_at__lte=now - pause)
+        return self.open().filter(unheard, due_at__lte=now)
+
     def loaded(self) -> Self:
         return self.select_related("change_request__environment", "opened_by", "closed_by")
 
@@ -84,6 +89,7 @@ class FollowUp(models.Model):
     opened_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     opened_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField()
+    reminded_at = models.DateTimeField(null=True, blank=True)
     verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True)
     note = models.TextField(blank=True)
     closed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")

@@ -1,11 +1,13 @@
 """Change requests: the list, asking, and one page like a good code review."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.accounts.access import requires
@@ -13,7 +15,7 @@ from apps.accounts.rights import Right
 from apps.core import text
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
-from apps.prompts import actions, boards, discussion, request_boards
+from apps.prompts import actions, boards, discussion, policy, request_boards
 from apps.prompts.models import ChangeRequest
 from apps.prompts.request_forms import ChangeRequestForm, ScheduleForm, WordsForm
 from apps.prompts.views.prompts import find, frame
@@ -126,7 +128,7 @@ def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
         "names": request_boards.people_to_name(request.membership),
         "is_running": any(check.check and check.check.status == "pending" for check in standing.checks),
         "has_dossier": hasattr(found, "dossier"),
-        "schedule_form": ScheduleForm(initial={"at": found.scheduled_at}, auto_id="schedule_%s"),
+        "schedule_form": ScheduleForm(initial={"at": found.scheduled_at or _thaw(found)}, auto_id="schedule_%s"),
         **_rights(request, found),
     }
 
@@ -186,6 +188,12 @@ def change_request_collect(request: HttpRequest, prompt_id: int, number: int) ->
     return page(request, "prompts/change_request_collect.html", context)
 
 
+def _thaw(found: ChangeRequest) -> datetime | None:
+    """Return when the freeze that holds now ends: the moment that people would schedule for."""
+    hold = policy.freeze_of(found.environment, timezone.now())
+    return hold.end if hold else None
+
+
 @require_POST
 @requires(Right.EDIT)
 def change_request_submit(request: HttpRequest, number: int) -> HttpResponse:
@@ -200,7 +208,9 @@ def change_request_replace(request: HttpRequest, number: int) -> HttpResponse:
     """Ask for another version of one prompt of the request."""
     found = find_request(request, number)
     items = {str(item.prompt_id): item for item in found.items.all()}
-    item = items.get(request.POST.get("prompt", "")) or next(iter(items.values()))
+    item = items.get(request.POST.get("prompt", ""))
+    if item is None:
+        raise Http404
     version = find_version(item.prompt, text.whole_number(request.POST.get("version", "")) or item.version.number)
     actions.replace_version(change_request=found, version=version, acting_user=request.user)
     messages.success(request, f"The request now asks for version {version.number}. Its checks run again.")

@@ -36,7 +36,7 @@ def change_request_review(request: HttpRequest, number: int) -> HttpResponse:
 def change_request_promote(request: HttpRequest, number: int) -> HttpResponse:
     found = find_request(request, number)
     reason = str(read_reason(request)["reason"])
-    actions.promote_change_request(change_request=found, acting_user=request.user, reason=reason)
+    actions.promote_change_request(change_request=found, actor=request.user, reason=reason)
     messages.success(request, f"Live in {found.environment.name}.")
     return to_request(request, number)
 

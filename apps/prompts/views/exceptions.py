@@ -14,7 +14,7 @@ from apps.prompts.models import ChangeRequest, FollowUp
 
 
 def _find(request: HttpRequest, number: int) -> ChangeRequest:
-    rows = request.workspace.change_requests.select_related("environment", "workspace")
+    rows = request.workspace.change_requests.opened().select_related("environment", "workspace")
     return get_object_or_404(rows, number=number)
 
 
@@ -63,6 +63,7 @@ def promote_in_emergency(request: HttpRequest, number: int) -> HttpResponse:
     actions.promote_in_emergency(
         change_request=found,
         typed=request.POST.get("typed", ""),
+        content_hash=request.POST.get("content_hash", ""),
         reason=request.POST.get("reason", ""),
         acting_user=request.user,
     )

@@ -35,7 +35,7 @@ def spend_approval_list(request: HttpRequest) -> HttpResponse:
 def spend_approval(request: HttpRequest, number: int) -> HttpResponse:
     found = _find(request, number)
     change_request = found.request
-    barred = not change_request.environment.allows_self_approval and change_request.author_id == request.user.pk
+    barred = not change_request.environment.allows_self_approval and request.user.pk in change_request.author_ids
     context = {
         "wanted": found,
         "decisions": sorted(change_request.spend_approvals.all(), key=lambda one: -one.pk),
