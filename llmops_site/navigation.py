@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
-from apps.experiments import waiting
+from apps.core import counting
+from apps.experiments import waiting as runs_waiting
 from apps.llm import outages
 from apps.notices.models import Notification
 from apps.prompts import spend_board
@@ -25,14 +27,14 @@ class Room:
     icon: str
     path: str
     rights: frozenset[Right]
-    waiting: Callable[[Membership], int] | None = None
+    waiting: "Callable[[Membership], QuerySet[Any, Any]] | None" = None
 
 
-def requests_waiting(membership: Membership) -> int:
-    return membership.workspace.change_requests.waiting().count()
+def requests_waiting(membership: Membership) -> "QuerySet[Any, Any]":
+    return membership.workspace.change_requests.waiting()
 
 
-def ratings_waiting(membership: Membership) -> int:
+def ratings_waiting(membership: Membership) -> "QuerySet[Any, Any]":
     return desk.reviews_waiting(membership.workspace, membership.user)
 
 
@@ -41,7 +43,7 @@ ROOMS = (
     Room("Experiments", "experiments_home", "flask", "experiments", frozenset({Right.VIEW})),
     Room("Reviews", "review_desk", "stars", "reviews", frozenset({Right.RATE}), ratings_waiting),
     Room("Reviews", "queue_list", "stars", "reviews", frozenset({Right.VIEW, Right.MANAGE_QUEUES})),
-    Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND}), spend_board.waiting_count),
+    Room("Spend", "spend_month", "coins", "spend", frozenset({Right.VIEW_SPEND}), spend_board.waiting_for),
     Room("Models", "model_list", "cpu", "models", frozenset({Right.VIEW, Right.VIEW_SPEND})),
     Room("Settings", "settings_home", "settings", "settings", frozenset({Right.ADMIN})),
 )
@@ -68,12 +70,17 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     membership: Membership | None = getattr(request, "membership", None)
     if workspace is None or membership is None or getattr(request, "htmx", None):
         return {"workspace": workspace, "membership": membership}
+    rooms = rooms_of(membership)
+    asked = [room for room in rooms if room.waiting]
+    unread = Notification.objects.unread_of(membership.user, workspace)
+    unread_notices, *waiting = counting.counts(unread, *(room.waiting(membership) for room in asked if room.waiting))
+    numbers = {room.label: number for room, number in zip(asked, waiting, strict=True)}
     return {
         "workspace": workspace,
         "membership": membership,
-        "nav": [_entry(room, membership, request.path) for room in rooms_of(membership)],
+        "nav": [_entry(room, membership, request.path, numbers.get(room.label, 0)) for room in rooms],
         "workspaces": list(Workspace.objects.of(membership.user)),
-        "unread_notices": Notification.objects.unread_of(membership.user, workspace).count(),
+        "unread_notices": unread_notices,
         "outages": outages_of(membership),
     }
 
@@ -84,12 +91,12 @@ def outages_of(membership: Membership) -> list[dict[str, Any]]:
         return []
     workspace = membership.workspace
     return [
-        {"outage": outage, "runs": waiting.count(workspace.pk, outage.model_ids, outage.since)}
+        {"outage": outage, "runs": runs_waiting.count(workspace.pk, outage.model_ids, outage.since)}
         for outage in outages.of_workspace(workspace)
     ]
 
 
-def _entry(room: Room, membership: Membership, path: str) -> dict[str, Any]:
+def _entry(room: Room, membership: Membership, path: str, count: int) -> dict[str, Any]:
     slug = membership.workspace.slug
     prefix = reverse("workspace_home", kwargs={"workspace": slug}) + room.path + "/"
     return {
@@ -97,5 +104,5 @@ def _entry(room: Room, membership: Membership, path: str) -> dict[str, Any]:
         "url": reverse(room.url_name, kwargs={"workspace": slug}),
         "icon": room.icon,
         "active": path.startswith(prefix),
-        "count": room.waiting(membership) if room.waiting else 0,
+        "count": count,
     }

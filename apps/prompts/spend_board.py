@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, Exists, OuterRef, Q
+from django.db.models import DecimalField, Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -107,10 +107,10 @@ def _asking(workspace: Workspace) -> ChangeRequestQuerySet:
     return ChangeRequest.objects.filter(Exists(over), workspace=workspace).waiting()
 
 
-def waiting_count(membership: Membership) -> int:
-    """Return how many forecasts wait for a decision; nothing is asked for members who may not decide."""
+def waiting_for(membership: Membership) -> "QuerySet[Check]":
+    """Return the forecasts that wait for a decision; none for members who may not decide."""
     if not membership.may(Right.MANAGE_BUDGETS):
-        return 0
+        return Check.objects.none()
     decided = SpendApproval.objects.filter(
         Q(decision=SpendApproval.Decision.DECLINE) | Q(increase__gte=OuterRef("covered_by")),
         change_request=OuterRef("change_request"),
@@ -121,7 +121,7 @@ def waiting_count(membership: Membership) -> int:
         ~Exists(decided), name=evidence.SPEND, evidence__over=True
     )
     waiting = over.filter(change_request__in=_asking(membership.workspace))
-    return waiting.filter(change_request__environment__policy__checks__contains=evidence.SPEND).count()
+    return waiting.filter(change_request__environment__policy__checks__contains=evidence.SPEND)
 
 
 def wanted_of(workspace: Workspace) -> list[Wanted]:

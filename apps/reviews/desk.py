@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
@@ -45,10 +45,10 @@ class Task:
         return [("A", self.left), ("B", self.right)]
 
 
-def reviews_waiting(workspace: Workspace, user: User) -> int:
-    """Return how many items of the workspace this person could rate now."""
+def reviews_waiting(workspace: Workspace, user: User) -> "QuerySet[Slot, int]":
+    """Return the ids of the items of the workspace that this person could rate now."""
     waiting = Slot.objects.filter(queue__workspace=workspace).waiting_for(user, timezone.now())
-    return waiting.aggregate(items=Count("item", distinct=True))["items"] or 0
+    return waiting.order_by().values_list("item", flat=True).distinct()
 
 
 def desk_of(workspace: Workspace, user: User) -> list[DeskLine]:

@@ -170,12 +170,12 @@ def test_finance_is_told_again_when_the_forecast_outgrows_the_approval(
     before = told.count()
     decide(dear, fay)
     membership = Membership.objects.get(user=fay)
-    assert spend_board.waiting_count(membership) == 0
+    assert spend_board.waiting_for(membership).count() == 0
     base = dear.items.get().base
     assert base is not None
     charges(base.version, 1000)
     for _ in range(2):
         actions.refresh_spend_check(change_request=dear)
     assert told.count() == before + 1
-    assert spend_board.waiting_count(membership) == 1
+    assert spend_board.waiting_for(membership).count() == 1
     assert [one.is_decided for one in spend_board.wanted_of(workspace)] == [False]

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.access import requires
 from apps.accounts.rights import Right
+from apps.core import counting
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import spend
@@ -73,15 +74,18 @@ def prompt_detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
     versions = list(prompt.versions.select_related("author", "author_key").for_rows().newest_first()[:30])
     live = boards.live_of(prompt)
     shown = _shown(live, versions)
+    open_requests, drafts = counting.counts(
+        boards.requests_of(prompt).waiting(), prompt.drafts.filter(author=request.user)
+    )
     context = {
         **frame(request, prompt, "overview"),
         "live": live,
         "shown": shown,
         "versions": versions[:10],
         "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
-        "open_requests": boards.requests_of(prompt).waiting().count(),
+        "open_requests": open_requests,
         "timeline": timelines.timeline(prompt, versions),
-        "has_draft": prompt.drafts.filter(author=request.user).exists(),
+        "has_draft": bool(drafts),
     }
     return page(request, "prompts/prompt_detail.html", context)
 
