@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from apps.costs import spend
 from apps.prompts import parents
-from apps.prompts.models import Environment, Prompt
+from apps.prompts.models import Environment, Prompt, Version
 from apps.prompts.parents import Parent
 
 DAYS = 7
@@ -49,6 +49,20 @@ class Radius:
             changes = "change" if count != 1 else "changes"
             return f"{prompts} {changes} with it when it moves in {self.environment.name}: {live}, {calls}."
         return f"Taken in by {prompts}: {live}, {calls}."
+
+
+def new_demands(before: Version | None, after: Version) -> list[str]:
+    """Return the variables that callers of the parents would have to send from then on, or send otherwise."""
+    known = {variable["name"]: variable for variable in before.variables} if before else {}
+    found = []
+    for variable in after.variables:
+        old = known.get(variable["name"])
+        asks = variable["required"] and variable["default"] is None
+        if asks and not (old and old["required"] and old["default"] is None):
+            found.append(f"{variable['name']} has to be sent")
+        elif old and old["type"] != variable["type"]:
+            found.append(f"{variable['name']} becomes a {variable['type']}")
+    return found
 
 
 def of(prompt: Prompt, environment: Environment | None = None) -> Radius:

@@ -171,6 +171,16 @@ def test_variables_are_chips_and_mistakes_have_their_place(draft: Page) -> None:
     assert_accessible(draft)
 
 
+def test_a_renamed_variable_keeps_what_was_told_of_it(draft: Page) -> None:
+    draft.get_by_label("Example for customer").fill("Ines of Papermoon")
+    text_of(draft, 2).click()
+    draft.keyboard.press("ControlOrMeta+a")
+    draft.keyboard.insert_text("Client: {{client}}, {{message}}")
+    expect(draft.get_by_label("Example for client")).to_have_value("Ines of Papermoon")
+    expect(draft.locator("#draft-preview")).to_contain_text("Client: Ines of Papermoon")
+    expect(draft.locator("[data-variable=customer]")).to_have_count(0)
+
+
 def test_the_preview_is_what_the_server_would_say(draft: Page) -> None:
     draft.get_by_label("Example for customer").fill("Ines {{x}} $& <b>")
     write(draft, 1, "{{ customer }} {{message}} { } {{new_name}} ‏مرحبا 👩🏽‍🚀 {{customer}}\n")

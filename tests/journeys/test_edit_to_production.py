@@ -173,7 +173,7 @@ def amount(text: str) -> Decimal:
 def roll_back(paula: Person, stage: dict[str, Any]) -> None:
     page = paula.go(f"prompts/{stage['prompt']}/deployments/")
     page.get_by_role("button", name="Roll back to v1").click()
-    page.get_by_label("Why?").fill("A customer found it curt.")
+    page.get_by_role("textbox", name="Why?").fill("A customer found it curt.")
     assert_accessible(page)
     page.get_by_role("dialog").get_by_role("button", name="Roll back to v1").click()
     expect(page.locator("#main")).to_contain_text("A customer found it curt.")

@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from apps.accounts.models import User, Workspace
 from apps.prompts import blast
 from apps.prompts.models import Environment, Version
+from tests import factories
 from tests.prompts.test_composition import put_live, snippet, tag
 
 HTMX = {"HX-Request": "true"}
@@ -101,3 +102,23 @@ def test_many_parents_cost_no_more_queries_than_one(
     client.get(url_of(tone))
     with django_assert_max_num_queries(25):
         client.get(url_of(tone), headers=HTMX)
+
+
+def test_what_callers_have_to_send_from_then_on_is_said_before_it_goes_live(
+    client_of, workspace: Workspace, paula: User, tone: Version, family: list[Version]
+) -> None:
+    asks = factories.make_version(
+        tone.prompt,
+        paula,
+        messages=[{"role": "user", "content": "Kindly, to {{customer}}."}],
+        variables=[factories.VARIABLES[0]],
+    )
+    panel = client_of(paula).get(f"{url_of(tone, 'production')}&version={asks.number}", headers=HTMX).text
+    assert "customer has to be sent" in panel
+    assert "has to be sent" not in client_of(paula).get(f"{url_of(tone, 'production')}&version=1", headers=HTMX).text
+    optional = [{**factories.VARIABLES[0], "required": False}]
+    assert blast.new_demands(asks, asks) == []
+    asks.variables = optional
+    assert blast.new_demands(tone, asks) == []
+    other = Version(variables=[{**optional[0], "type": "list"}])
+    assert blast.new_demands(asks, other) == ["customer becomes a list"]

@@ -4,6 +4,7 @@
   if (!D) return;
   const table = document.querySelector("[data-contract]");
   let keys = 10000;
+  let gone = {};
 
   const rows = () => [...table.querySelectorAll("[data-variable]")];
   D.variable = (name) => rows().find((row) => row.dataset.variable === name);
@@ -17,18 +18,35 @@
       || [...row.querySelectorAll("textarea, input[name$=-description]")].some((field) => field.value);
   }
 
+  function call(row, name, before) {
+    row.dataset.variable = name;
+    row.querySelector("legend").textContent = name;
+    row.querySelector("[name=variable]").value = name;
+    row.querySelector("[data-variable-insert]").textContent = name;
+    for (const field of row.querySelectorAll("[aria-label]")) field.setAttribute("aria-label", field.getAttribute("aria-label").replace(before, name));
+  }
+
+  // One name went and one came: it was renamed, and what was told of it goes with it.
+  function renamed(names) {
+    const wanted = new Set(names.map((one) => one.name));
+    const came = names.filter((one) => !D.variable(one.name));
+    const went = rows().filter((row) => !wanted.has(row.dataset.variable) && !("absent" in row.dataset));
+    if (came.length !== 1 || went.length > 1) return false;
+    const row = went[0] || (gone.row?.isConnected && Date.now() - gone.at < 5000 ? gone.row : null);
+    if (!row || !isTold(row) || (row.querySelector("[name$=-type]").value === "messages") !== (came[0].type === "messages")) return false;
+    call(row, came[0].name, row.dataset.variable);
+    delete row.dataset.absent;
+    delete row.dataset.known;
+    return true;
+  }
+
   D.addVariable = (variable, key = String(keys++)) => {
     const source = document.getElementById("variable-row").innerHTML;
     const shell = document.createElement("template");
     // The row's template is ours; the name is put in as text below.
     shell.innerHTML = source.replaceAll("KEY", key);
     const row = shell.content.firstElementChild;
-    const { name } = variable;
-    row.dataset.variable = name;
-    row.querySelector("legend").textContent = name;
-    row.querySelector("[name=variable]").value = name;
-    row.querySelector("[data-variable-insert]").textContent = name;
-    for (const field of row.querySelectorAll("[aria-label]")) field.setAttribute("aria-label", field.getAttribute("aria-label").replace("NAME", name));
+    call(row, variable.name, "NAME");
     const type = row.querySelector("[name$=-type]");
     if (variable.type === "messages") type.replaceChildren(new Option("messages"));
     else if (variable.type) type.value = variable.type;
@@ -42,7 +60,7 @@
   // Brings the rows in line with the names of the text; says whether a row came or went.
   D.follow = (names) => {
     const wanted = new Set(names.map((one) => one.name));
-    let changed = false;
+    let changed = renamed(names);
     for (const variable of names) {
       const row = D.variable(variable.name);
       if (!row) { D.addVariable(variable); changed = true; }
@@ -51,8 +69,10 @@
     for (const row of rows()) {
       if (wanted.has(row.dataset.variable) || "absent" in row.dataset) continue;
       changed = true;
-      if (isTold(row)) row.dataset.absent = "";
-      else row.remove();
+      if (isTold(row)) {
+        row.dataset.absent = "";
+        gone = { row, at: Date.now() };
+      } else row.remove();
     }
     if (changed && !table.contains(document.activeElement)) sort(names);
     table.querySelector("[data-contract-empty]").hidden = rows().length > 0;
