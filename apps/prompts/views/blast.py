@@ -23,7 +23,8 @@ def prompt_blast(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = find(request, prompt_id)
     name = request.GET.get("environment")
     environment = get_object_or_404(request.workspace.environments, name=name) if name else None
-    version = prompt.versions.filter(number=text.whole_number(request.GET.get("version", ""))).first()
+    number = text.whole_number(request.GET.get("version", ""))
+    version = prompt.versions.filter(number=number).first() if number else None
     radius = blast.of(prompt, environment)
     context = {
         "prompt": prompt,
