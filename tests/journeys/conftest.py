@@ -13,10 +13,13 @@ CHROMIUM_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# A blinking caret and a waiting spinner never end; nobody waits for those.
-ANIMATIONS_END = """() => Promise.all(document.getAnimations()
-    .filter(one => one.effect.getComputedTiming().endTime !== Infinity)
-    .map(one => one.finished.catch(() => 0)))"""
+# A blinking caret and a waiting spinner never end, and one that the browser has put aside may not: nobody waits for ever.
+ANIMATIONS_END = """() => Promise.race([
+    new Promise(resolve => setTimeout(resolve, 3000)),
+    Promise.all(document.getAnimations()
+        .filter(one => one.effect.getComputedTiming().endTime !== Infinity)
+        .map(one => one.finished.catch(() => 0))),
+])"""
 OpenPage = Callable[[], Page]
 
 
