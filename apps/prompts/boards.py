@@ -13,6 +13,8 @@ from apps.prompts.models import ChangeRequest, Deployment, Environment, Prompt
 from apps.prompts.models.changes import ChangeRequestQuerySet
 from apps.prompts.models.deployments import DeploymentQuerySet
 
+MOST_JUDGED = 200
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -30,8 +32,11 @@ def waiting_requests(membership: Membership, prompt: Prompt | None = None, limit
 
 
 def waiting_of(membership: Membership, wanted: ChangeRequestQuerySet, limit: int) -> list[Waiting]:
-    """Return which of these requests wait, with whose turn it is, those that wait for this member first."""
-    requests = list(loaded(wanted.waiting().newest_first())[:limit])
+    """Return which of these requests wait, with whose turn it is, those that wait for this member first.
+
+    What waits for the member longest must not drop out behind newer ones of others, so many more are judged than shown.
+    """
+    requests = list(loaded(wanted.waiting().newest_first())[: max(limit, MOST_JUDGED)])
     if not requests:
         return []
     reviewers = policy.reviewers_of(membership.workspace)
@@ -40,7 +45,7 @@ def waiting_of(membership: Membership, wanted: ChangeRequestQuerySet, limit: int
     for request in requests:
         standing = policy.standing(request, live.get(request.environment_id, {}), reviewers)
         found.append(Waiting(request, *turn(request, standing, membership)))
-    return sorted(found, key=lambda waiting: not waiting.mine)
+    return sorted(found, key=lambda waiting: not waiting.mine)[:limit]
 
 
 def standing_of(request: ChangeRequest) -> policy.Standing:

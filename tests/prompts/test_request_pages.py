@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User, Workspace
 from apps.core.clock import database_now
-from apps.prompts import actions, dossiers
+from apps.prompts import actions, boards, dossiers
 from apps.prompts.models import ChangeRequest, Deployment, Dossier, Environment, Prompt, Version
 from apps.prompts.models.changes import State
 from tests import factories
@@ -240,3 +240,22 @@ def test_an_altered_dossier_is_called_what_it_is(
     Dossier.objects.create(change_request=change_request, body=body, hash="0" * 64)
     url = address("change_request_dossier", workspace, number=change_request.number)
     assert b"do not have this hash" in page_of_paula.get(url).content
+
+
+def test_what_waits_longest_for_somebody_stays_on_their_list(
+    workspace: Workspace, environments: dict[str, Environment], paula: User, ravi: User, olga: User
+) -> None:
+    place = environments["production"]
+
+    def ask(number: int, author: User) -> None:
+        version = factories.make_version(factories.make_prompt(workspace, f"many/{number}"), author)
+        actions.open_change_request(version=version, environment=place, title=str(number), acting_user=author)
+
+    ask(0, paula)
+    for number in range(1, 25):
+        ask(number, olga)
+    membership = workspace.memberships.get(user=olga)
+    # Olga may not review her own: of all 25 only the oldest waits for her.
+    waiting = boards.waiting_requests(membership)
+    assert [one.request.title for one in waiting if one.mine] == ["0"]
+    assert len(waiting) == 20

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             name='WebhookDelivery',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(choices=[('prompt.deployed', 'a version goes live, also by an undo'), ('change_request.opened', 'somebody asks for a change, or for a different one'), ('change_request.closed', 'a request is promoted, rejected or taken back'), ('ping', 'a test from these pages')], max_length=40)),
+                ('event', models.CharField(choices=[('prompt.deployed', 'a version goes live, also by an undo, or is taken down'), ('change_request.opened', 'somebody asks for a change, or for a different one'), ('change_request.closed', 'a request is promoted, rejected or taken back'), ('ping', 'a test from these pages')], max_length=40)),
                 ('event_id', models.UUIDField(default=uuid.uuid4)),
                 ('body', models.TextField()),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('delivered', 'Delivered'), ('given_up', 'Given up')], default='waiting', max_length=10)),

@@ -13,7 +13,7 @@ from apps.accounts.models import User, Workspace
 class Event(models.TextChoices):
     """What a webhook can be told. The name stands in the body as `type`."""
 
-    DEPLOYED = "prompt.deployed", "a version goes live, also by an undo"
+    DEPLOYED = "prompt.deployed", "a version goes live, also by an undo, or is taken down"
     REQUEST_OPENED = "change_request.opened", "somebody asks for a change, or for a different one"
     REQUEST_CLOSED = "change_request.closed", "a request is promoted, rejected or taken back"
     PING = "ping", "a test from these pages"
