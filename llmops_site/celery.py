@@ -9,8 +9,10 @@ from celery.contrib.django.task import DjangoTask
 from celery.schedules import crontab
 from celery.signals import setup_logging, worker_process_init
 from django.db import transaction
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmops_site.settings")
+TRANSPORT_ALIASES["filesystem"] = "llmops_site.running.folder_broker:Transport"
 
 
 class Doorbell(DjangoTask):  # type: ignore[misc]
