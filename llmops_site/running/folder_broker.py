@@ -12,12 +12,12 @@ from kombu.utils.json import dumps
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
         """Write under another name and rename: who lists the folder in between would take half a message and fail."""
         whole = Path(self.data_folder_out) / f"{time.monotonic() * 1000:.0f}_{uuid.uuid4()}.{queue}.msg"
         part = whole.with_name(f"{whole.name}.part")
         try:
-            part.write_text(dumps(message))  # type: ignore[no-untyped-call]
+            part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
             os.replace(part, whole)
         except OSError as error:
             raise ChannelError(f"Cannot add {whole.name} to the queue's folder.") from error
