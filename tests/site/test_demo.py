@@ -87,7 +87,7 @@ def test_there_are_six_prompts_and_their_versions_differ(desk: Workspace) -> Non
 def test_one_prompt_stands_inside_two_others(desk: Workspace) -> None:
     shared = Prompt.objects.get(workspace=desk, name="shared/house-rules")
     parents = composition.parents_of(shared, label="staging")
-    assert [str(parent) for parent in parents] == ["support/classify v5", "support/summarise v3"]
+    assert [str(parent) for parent in parents] == ["support/classify v5", "support/summarise v4"]
 
 
 def test_the_datasets_are_as_large_as_promised(desk: Workspace) -> None:
