@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.api_access import key_of, scoped
-from apps.accounts.rights import Scope
+from apps.accounts.rights import PROMOTE_PREFIX, Scope
 from apps.core import text
 from apps.core.errors import DomainError
 from apps.prompts import actions, boards, change_data
@@ -153,7 +153,7 @@ class ChangeRequestPromote(APIView):
     """Put an approved request live, all of it as one. The key needs prompts:promote for the environment."""
 
     permission_classes = [MayPromote]
-    access = Scope.PROMPTS_PROPOSE
+    access = PROMOTE_PREFIX + "production"
 
     @extend_schema(operation_id="promote_change_request", request=PromoteData, responses={201: ChangeRequestData})
     def post(self, request: Request, number: int) -> Response:

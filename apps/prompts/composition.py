@@ -169,6 +169,8 @@ class _Expansion:
     ) -> list[variables.Variable]:
         """Return the own contract, completed by what the prompts inside say of their variables."""
         own = {variable["name"]: variable for variable in self._content.variables}
+        # Of a name that nobody said a word about here, the prompt inside knows better.
+        open_names = {name for name, variable in own.items() if not variables.is_told(variable)}
         known = dict(own)
         said_by: dict[str, str] = dict.fromkeys(own, "this prompt")
         for version in {one.version.pk: one.version for one in used}.values():
@@ -178,6 +180,9 @@ class _Expansion:
                     raise variables.ContractError(
                         f"{name} is a {known[name]['type']} in {said_by[name]} and a {variable['type']} in {version}."
                     )
+                if name in open_names:
+                    open_names.remove(name)
+                    known[name] = variable
                 known.setdefault(name, variable)
                 said_by.setdefault(name, str(version))
         return variables.declared(messages, self._content.format, list(known.values()), examples=examples)

@@ -39,7 +39,7 @@ def seen(draft: Draft, look: writing.Look) -> dict[str, Any]:
     return {
         "preview": look.preview,
         "problem": look.problem,
-        "names": [{"name": v["name"], "type": v["type"]} for v in look.contract],
+        "names": look.contract,
         "findings": [finding.told() for finding in look.findings],
         "format": draft.format,
     }
@@ -60,6 +60,8 @@ def page_of(workspace: Workspace, draft: Draft, look: writing.Look) -> dict[str,
     rows = writing.rows_of(draft, look.contract)
     known = references(workspace, draft)
     sets = input_sets(draft.prompt)
+    models = list(Model.objects.usable().chatting().filter(workspace=workspace).order_by("name", "id"))
+    model = draft.model_config.get("model") or ""
     return {
         "draft": draft,
         "rows": [{**row, "default_text": _default_text(row)} for row in rows],
@@ -69,7 +71,8 @@ def page_of(workspace: Workspace, draft: Draft, look: writing.Look) -> dict[str,
         "findings": look.findings,
         "state": {**seen(draft, look), "references": known, "sets": {one.pk: one.values for one in sets}},
         "sets": sets,
-        "models": Model.objects.usable().chatting().filter(workspace=workspace).order_by("name", "id"),
+        "models": models,
+        "strange_model": model if model not in {one.name for one in models} else "",
         "formats": Draft.Format.choices,
         "types": variables.TYPES,
         "roles": contents.ROLES,

@@ -6,11 +6,13 @@ Pure, and linear in the text: it runs at every pause in typing.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from apps.core.errors import DomainError
 from apps.prompts import items, lengths, lookalikes, references, templates, variables
 
+WORD = re.compile(r"(?<=[{%\s(])[^\W\d]\w*")
 ERROR, WARNING, HINT = "error", "warning", "hint"
 LEVELS = (ERROR, WARNING, HINT)
 FREE_TEXT = re.compile(
@@ -73,8 +75,9 @@ def findings(
     if problem and not any(finding.code == "reference" for finding in found):
         found.append(Finding(None, ERROR, "reference", problem))
     names = _names(content)
-    found += _of_names(content, names, contract, set(inner), whole=not any(one.level == ERROR for one in found))
-    found += _of_placement(content, names, contract)
+    if len(names) <= variables.MAX_VARIABLES:  # what has more is refused, and its remarks would be as many
+        found += _of_names(content, names, contract, set(inner), whole=not any(one.level == ERROR for one in found))
+        found += _of_placement(content, names, contract)
     found += _of_answer(content)
     found += _of_examples(content)
     for index, text in _texts(content):
@@ -154,12 +157,18 @@ def _of_names(
 
 def _span(content: Text, index: int | None, name: str) -> tuple[int | None, int | None]:
     """Return where a name first stands inside braces."""
-    if index is None:
-        return None, None
-    found = re.compile(rf"(?<=[{{%\s(]){re.escape(name)}(?!\w)").finditer(content.messages[index]["content"])
-    text = content.messages[index]["content"]
-    inside = next((match for match in found if "{" in text[max(0, match.start() - 200) : match.start()]), None)
-    return inside.span() if inside else (None, None)
+    return (None, None) if index is None else _spans(content.messages[index]["content"]).get(name, (None, None))
+
+
+@lru_cache(maxsize=8)
+def _spans(text: str) -> dict[str, tuple[int, int]]:
+    """Return where each word first stands inside braces: read once for all names of a text."""
+    found: dict[str, tuple[int, int]] = {}
+    for match in WORD.finditer(text):
+        word = match[0]
+        if word not in found and text.rfind("{", max(0, match.start() - 200), match.start()) >= 0:
+            found[word] = match.span()
+    return found
 
 
 def _of_placement(content: Text, names: dict[str, int | None], contract: list[variables.Variable]) -> Iterator[Finding]:
@@ -172,9 +181,9 @@ def _of_placement(content: Text, names: dict[str, int | None], contract: list[va
         except DomainError:
             continue
         for name in used:
-            span = _span(content, index, name)
             if not _is_free_text(name, kinds.get(name, {})):
                 continue
+            span = _span(content, index, name)
             if role == "system":
                 sentence = (
                     f"{name} stands in a system message. What a user writes there is obeyed like your own words: "

@@ -61,7 +61,10 @@ def _flat_settings(content: Content | None) -> dict[str, Any]:
     if content is None:
         return {}
     config = content.model_config
-    return {"format": content.format, "model": config.get("model") or None, **(config.get("parameters") or {})}
+    own = config.get("config")
+    rest = own if isinstance(own, dict) else {"config": own}
+    kept = {f"config.{name}" if isinstance(own, dict) else name: value for name, value in rest.items()}
+    return {"format": content.format, "model": config.get("model") or None, **(config.get("parameters") or {}), **kept}
 
 
 def _phrase(row: Row) -> str:

@@ -43,6 +43,7 @@ def declared(
     Raises TemplateError for a text that cannot be parsed; ContractError for over 1,000 names, and for a placeholder
     that is called as a variable is.
     """
+    _require_shapes(known)
     names = templates.names_in(items.texts(messages, examples), format)
     if len(names) > MAX_VARIABLES:
         raise ContractError(f"The text uses {len(names):,} variables; at most {MAX_VARIABLES:,} can be kept.")
@@ -52,6 +53,22 @@ def declared(
     by_name = {filling.same_name(variable["name"]): variable for variable in known}
     found = [_complete({**_as_text(by_name.get(name, {})), "name": name}) for name in names]
     return found + [_complete({**by_name.get(name, {}), "name": name, "type": MESSAGES}) for name in places]
+
+
+def _require_shapes(known: Iterable[Any]) -> None:
+    """Refuse what is no contract at all: programs and files may send anything."""
+    for variable in known:
+        if not isinstance(variable, dict) or not isinstance(variable.get("name"), str):
+            raise ContractError("A variable is an object with a name.")
+        for part in ("type", "example", "description"):
+            if not isinstance(variable.get(part) or "", str):
+                raise ContractError(f"The {part} of {variable['name'][:80]} must be text.")
+
+
+def is_told(variable: Variable) -> bool:
+    """Tell whether somebody said more of a variable than its name."""
+    plain = variable.get("type", "string") == "string" and variable.get("required", True)
+    return not plain or any(variable.get(part) not in (None, "") for part in ("default", "example", "description"))
 
 
 def _as_text(variable: Variable) -> Variable:

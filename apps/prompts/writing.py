@@ -75,7 +75,7 @@ def look(draft: Draft, inputs: dict[str, Any] | None = None) -> Look:
 
 def _findings(draft: Draft, contract: list[variables.Variable], problem: DomainError | None) -> list[Finding]:
     """Return the mistakes at their exact places, then the advice."""
-    declared = [v for v in draft.variables if is_told(v) or v["name"] in _known(draft)]
+    declared = [v for v in draft.variables if variables.is_told(v) or v["name"] in _known(draft)]
     own = {v["name"] for v in draft.variables}
     inner = [v["name"] for v in contract if v["name"] not in own] if composition.has_references(draft) else []
     why = problem.message if isinstance(problem, references.BadReference) else ""
@@ -95,16 +95,10 @@ def _known(draft: Draft) -> set[str]:
 def rows_of(draft: Draft, contract: list[variables.Variable]) -> list[dict[str, Any]]:
     """Return the rows of the contract's table: what the text uses, then what was told of names that are gone from it."""
     used = {variable["name"] for variable in contract}
-    absent = [v for v in draft.variables if v["name"] not in used and is_told(v)]
+    absent = [v for v in draft.variables if v["name"] not in used and variables.is_told(v)]
     known = _known(draft)
     rows = [*((v, True) for v in contract), *((v, False) for v in absent)]
     return [{**v, "used": is_used, "known": v["name"] in known} for v, is_used in rows]
-
-
-def is_told(variable: variables.Variable) -> bool:
-    """Tell whether somebody said more of a variable than its name."""
-    plain = variable.get("type", "string") == "string" and variable.get("required", True)
-    return not plain or any(variable.get(part) not in (None, "") for part in ("default", "example", "description"))
 
 
 def chips(draft: Draft) -> list[Chip]:

@@ -64,7 +64,8 @@ def running_desk(*options: str, **extra: str) -> Iterator[Desk]:
     var = Path(tempfile.mkdtemp(prefix="galley-desk-"))
     # As root, the database's own user must pass through, else its data would be kept elsewhere and outlive the folder.
     var.chmod(0o711)
-    if "--demo" not in options:
+    # What is told otherwise where its queue and cache are begins with nothing.
+    if not options and not extra:
         _furnish(var)
     try:
         with _started(var, extra, *options) as url:
@@ -98,6 +99,8 @@ def _furnish(var: Path) -> None:
         if not ready.exists():
             with _started(var, {}):
                 pass
+            # The queue's folder is made by who uses one.
+            shutil.rmtree(var / "broker", ignore_errors=True)
             subprocess.run(["cp", "-a", str(var), str(shared / "half")], check=True)
             (shared / "half").rename(ready)
             return

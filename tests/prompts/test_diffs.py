@@ -196,3 +196,11 @@ def test_two_hundred_kilobytes_are_compared_by_lines() -> None:
     after = before.replace("Line 4000 of", "Line 4000 in")
     pieces = diffs.words(before, after)
     assert [kind for kind, _ in pieces] == ["equal", "delete", "insert", "equal"]
+
+
+def test_what_programs_keep_beside_the_model_is_a_difference_too() -> None:
+    before = content(messages=LETTERS, model_config={"model": "m", "config": {"region": "eu"}})
+    after = content(messages=LETTERS, model_config={"model": "m", "config": {"region": "us"}})
+    assert [(row.name, row.status) for row in diffs.between(before, after).sections[0].rows] == [
+        ("config.region", "changed")
+    ]

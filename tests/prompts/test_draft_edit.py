@@ -1,6 +1,7 @@
 """The Draft tab over HTTP: what is kept, what is answered, who may."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -271,3 +272,41 @@ def test_what_has_no_match_in_another_format_is_named(
     answer = page_of_paula.post(url("draft_convert", workspace, prompt_id=draft.prompt_id), data).json()
     assert answer["unfit"] == ["{% if a %}", "{% endif %}", "{{ c|upper }}"]
     assert answer["messages"][0].startswith("{{% if a %}}{b}")
+
+
+def test_ten_thousand_names_are_refused_before_anybody_remarks_on_each(page_of_paula: Client, draft: Draft) -> None:
+    words = " ".join(f"{{{{a{number}}}}}" for number in range(10_000))
+    fields = [("item", "message"), ("role", "user"), ("content", words)]
+    began = time.process_time()
+    answer = send(page_of_paula, draft, fields, to="draft_preview").json()
+    assert time.process_time() - began < 5
+    assert "at most 1,000" in str(answer["problem"])
+    assert len(answer["findings"]) < 20
+
+
+def test_what_a_prompt_inside_says_of_its_variable_outlives_a_row_that_says_nothing(
+    page_of_paula: Client, draft: Draft, paula: User, environments: dict[str, Environment]
+) -> None:
+    mood = {
+        "name": "mood",
+        "type": "string",
+        "required": False,
+        "default": "kind",
+        "example": "warm",
+        "description": "",
+    }
+    child = factories.make_prompt(draft.prompt.workspace, "shared/tone", kind="text")
+    messages = [{"role": "user", "content": "Be {{mood}}."}]
+    version = factories.make_version(child, paula, messages=messages, variables=[mood])
+    actions.deploy(version=version, environment=environments["dev"], actor=paula, replaces=None)
+    tag = "@@@langfusePrompt:name=shared/tone|label=dev@@@"
+    row = [("variable-key", "1"), ("variable", "mood"), ("variable-1-type", "string"), ("variable-1-required", "on")]
+    answer = send(page_of_paula, draft, [("item", "message"), ("role", "user"), ("content", tag), *row]).json()
+    [named] = [one for one in answer["names"] if one["name"] == "mood"]
+    assert (named["default"], named["required"], named["example"]) == ("kind", False, "warm")
+
+
+def test_a_model_that_is_not_connected_here_stays_chosen(page_of_paula: Client, draft: Draft) -> None:
+    Draft.objects.filter(pk=draft.pk).update(model_config={"model": "gpt-elsewhere", "parameters": {}})
+    page = page_of_paula.get(url("draft_edit", draft.prompt.workspace, prompt_id=draft.prompt_id)).content.decode()
+    assert '<option value="gpt-elsewhere" selected>' in page

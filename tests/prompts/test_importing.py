@@ -42,6 +42,12 @@ def zipped(**files: str | bytes) -> bytes:
     return target.getvalue()
 
 
+def damaged(archive: bytes) -> bytes:
+    """Break the packed text and leave the directory as it is."""
+    start = archive.index(b"a.txt") + len(b"a.txt")
+    return archive[:start] + bytes(byte ^ 0xFF for byte in archive[start : start + 12]) + archive[start + 12 :]
+
+
 def take_in(workspace: Workspace, user: User, data: bytes, name: str = "x.json", dry_run: bool = False):
     batch = importing.read(name, data)
     return actions.import_prompts(workspace=workspace, batch=batch, acting_user=user, dry_run=dry_run)
@@ -54,11 +60,10 @@ def test_a_langfuse_export_comes_in_with_all_its_versions_in_order(workspace: Wo
     one, two = prompt.versions.order_by("number")
     assert one.messages == [{"role": "system", "content": "Be brief."}]
     assert two.message == "kinder"
-    assert two.model_config == {"model": "gpt-4o", "parameters": {"temperature": 0.3}}
+    assert two.model_config == {"model": "gpt-4o", "parameters": {"temperature": 0.3}, "config": {"odd": 1}}
     assert [(v["name"], v["type"]) for v in two.variables] == [("name", "string"), ("history", "messages")]
     assert prompt.tags == ["mail"]
     notes = next(line.notes for line in report.lines if line.name == "support/reply")
-    assert any("odd" in note for note in notes)
     assert any("production" in note for note in notes)
 
 
@@ -186,6 +191,7 @@ BILLION = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("x.yaml", b"format: galley/prompt\nformat_version: 99\nname: a\n", "newer Galley"),
         ("x.yaml", b"format: galley/prompt\nformat_version: 1\nname: a\n", "lacks"),
         ("x.zip", zipped(**{"a.txt": "hello"})[:40], "broken or only half"),
+        ("x.zip", damaged(zipped(**{"a.txt": "hello world " * 400})), "broken or only half"),
         ("x.zip", zipped(**{"../../evil.txt": "x"}), "leads out"),
         ("x.zip", zipped(**{"/etc/evil.txt": "x"}), "leads out"),
         ("x.zip", zipped(**{"C:/evil.txt": "x"}), "leads out"),

@@ -1,8 +1,10 @@
 """Folders of files in a zip: read in memory, within limits, nothing is ever unpacked to a disk."""
 
 import io
+import lzma
 import stat
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 from apps.core.text import MEGABYTE
@@ -12,6 +14,9 @@ MAX_ENTRIES = 4_000
 MAX_TOTAL = 40 * MEGABYTE
 MAX_FILE = 2 * MEGABYTE
 SUFFIXES = (".txt", ".md", ".markdown", ".prompt", ".yaml", ".yml", ".json")
+
+
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, ValueError, OSError)
 
 
 def is_zip(data: bytes) -> bool:
@@ -27,7 +32,7 @@ def files_of(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(archive)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
+    except BROKEN as error:
         raise Unreadable("The zip file is broken or only half of one.") from error
     except RuntimeError:
         raise Unreadable("The zip file is encrypted. Send it without a password.") from None

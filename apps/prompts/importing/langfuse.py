@@ -4,6 +4,7 @@ from typing import Any
 
 from apps.prompts.importing import shapes
 from apps.prompts.importing.incoming import Batch, Incoming, IncomingVersion, Unreadable
+from apps.prompts.langfuse import split_config
 
 SOURCE = "Langfuse"
 
@@ -45,12 +46,12 @@ def _prompt(name: str, rows: list[dict[str, Any]]) -> Incoming:
     labels = sorted({str(label) for row in rows for label in _list(row.get("labels")) if label != "latest"})
     if labels:
         notes.append(f"Labels stay behind ({', '.join(labels[:8])}): what is live here moves only on purpose.")
-    versions = [_version(row, notes) for row in rows]
+    versions = [_version(row) for row in rows]
     tags = [str(tag) for tag in _list(newest.get("tags"))]
     return Incoming(name, kinds.pop(), versions, tags=tags, notes=list(dict.fromkeys(notes)))
 
 
-def _version(row: dict[str, Any], notes: list[str]) -> IncomingVersion:
+def _version(row: dict[str, Any]) -> IncomingVersion:
     prompt = row["prompt"]
     if isinstance(prompt, list):
         messages = [shapes.message(one) for one in prompt]
@@ -58,7 +59,14 @@ def _version(row: dict[str, Any], notes: list[str]) -> IncomingVersion:
         messages = [{"role": "user", "content": prompt}]
     else:
         raise Unreadable("its text is neither a text nor a list of messages")
-    content = {"messages": messages, "format": "mustache", "model_config": shapes.settings(row.get("config"), notes)}
+    model_config, tools, schema = split_config(row.get("config"))
+    content = {
+        "messages": messages,
+        "format": "mustache",
+        "model_config": model_config,
+        "tools": tools,
+        "output_schema": schema,
+    }
     words = str(row.get("commitMessage") or "") or f"Version {row.get('version') or 1} in Langfuse"
     return IncomingVersion(content, message=words)
 
