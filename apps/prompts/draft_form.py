@@ -33,7 +33,7 @@ def read_draft(post: QueryDict, draft: Draft) -> Written:
     written = Written(
         {
             "messages": _items(post),
-            "format": post.get("format", draft.format),
+            "format": post["format"] if post.get("format") in Draft.Format.values else draft.format,
             "variables": [_variable(post, key, name) for key, name in _rows(post)],
         }
     )

@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from apps.accounts.models import Workspace
+from apps.core import text
 from apps.llm.models import Model
 from apps.prompts import contents, converting, items, templates, variables, writing
 from apps.prompts.models import Draft, Prompt
@@ -143,7 +144,8 @@ def change_cards(content: dict[str, Any], op: str) -> None:
     """Do to the cards what a button asks: add one, take one away, move one; or add a row of examples."""
     cards: list[items.Item] = content["messages"]
     verb, _, written_index = op.partition(":")
-    index = int(written_index) if written_index.isdigit() and len(written_index) < 6 else len(cards)
+    number = text.whole_number(written_index)
+    index = len(cards) if number is None else number
     if verb == "add":
         cards.append({"role": "assistant" if cards and cards[-1].get("role") == "user" else "user", "content": ""})
     elif verb == "placeholder":

@@ -146,12 +146,18 @@ def _environment(clock: _Clock) -> _Environment:
     environment = _Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     environment.clock = clock
     known = {name: work for name, work in environment.filters.items() if name in FILTERS}
-    known |= {"join": _join, "round": _round}
+    known |= {"join": _join, "round": _round, "unique": _unique}
     environment.filters = {name: clock.guarded(work) for name, work in known.items()} | {STEPS: clock.steps}
     environment.finalize = lambda value: value if isinstance(value, jinja2.Undefined) else as_text(value)
     environment.globals.clear()
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
+
+
+@jinja2.pass_environment
+def _unique(environment: jinja2.Environment, values: Any, *options: Any, **named: Any) -> list[Any]:
+    """Return a list, which loops and other filters take; Jinja's own gives what can be read once."""
+    return list(jinja2.filters.do_unique(environment, values, *options, **named))
 
 
 def _join(values: Any, separator: str = "") -> str:

@@ -93,11 +93,16 @@ def _fstring_place(text: str, _message: str) -> tuple[int, int]:
     return 0, len(text)
 
 
+MOST_TAGS = 2_000
+
+
 def _jinja_place(text: str, message: str) -> tuple[int, int]:
     if line := JINJA_LINE.search(message):
         return _line(text, int(line[1]))
     if (word := JINJA_WORD.search(message)) and (found := re.search(rf"\b{re.escape(word[1])}\b", text)):
         return found.span()
+    if text.count("{{") + text.count("{%") > MOST_TAGS:
+        return 0, 0  # what is too much to fill is too much to look through
     try:
         jinja2.Environment(autoescape=True).parse(text)
     except jinja2.TemplateSyntaxError as error:

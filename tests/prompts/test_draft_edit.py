@@ -310,3 +310,11 @@ def test_a_model_that_is_not_connected_here_stays_chosen(page_of_paula: Client, 
     Draft.objects.filter(pk=draft.pk).update(model_config={"model": "gpt-elsewhere", "parameters": {}})
     page = page_of_paula.get(url("draft_edit", draft.prompt.workspace, prompt_id=draft.prompt_id)).content.decode()
     assert '<option value="gpt-elsewhere" selected>' in page
+
+
+@pytest.mark.parametrize("odd", [{"op": "up:²"}, {"format": "word"}])
+def test_nonsense_in_a_field_breaks_nothing(page_of_paula: Client, draft: Draft, odd: dict[str, str]) -> None:
+    fields = [("item", "message"), ("role", "user"), ("content", "Hello.")]
+    for to in ("draft_preview", "draft_save"):
+        assert send(page_of_paula, draft, fields, to=to, **odd).status_code < 500
+        draft.refresh_from_db()

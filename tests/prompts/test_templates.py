@@ -116,6 +116,8 @@ def test_what_would_take_long_or_much_is_refused_at_once(text: str, values: dict
 def test_loops_and_joins_of_lists_still_work() -> None:
     text = "{{ names|join(', ') }}: {% for name in names %}{{ loop.index }}{% endfor %} {{ 2.345|round(2) }}"
     assert templates.fill(text, "jinja", {"names": ["a", "b"]}) in ("a, b: 12 2.35", "a, b: 12 2.34")
+    once = "{{ names|unique|join('+') }} {{ names|unique|length }}{% for name in names|unique %} {{ name }}{% endfor %}"
+    assert templates.fill(once, "jinja", {"names": ["a", "b", "a"]}) == "a+b 2 a b"
 
 
 @pytest.mark.parametrize(
