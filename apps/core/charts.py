@@ -9,6 +9,7 @@ from typing import Any, Literal
 Number = Decimal | float
 Figure = dict[str, Any]
 OTHER = "Other"
+BAR = 0.75 * 24 * 60 * 60 * 1000  # three quarters of a day, in the milliseconds of an axis of dates
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 
@@ -95,7 +96,8 @@ def _day_trace(kind: str, name: str, days: list[date], values: list[float], hove
         "meta": {"series": index},
     }
     if kind == "bar":
-        return trace | {"type": "bar"}
+        # Said and not left to the drawing, which would make a hair of a day that stands alone.
+        return trace | {"type": "bar", "width": BAR}
     trace |= {"type": "scatter", "mode": "lines", "line": {"width": 2}}
     if kind == "area":
         trace |= {"stackgroup": "all", "fill": "tonexty", "line": {"width": 1.5}}

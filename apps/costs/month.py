@@ -139,6 +139,8 @@ class Month:
         if not self.rows or not self.proof.cost:
             return ""
         top = self.rows[0]
+        if top.label == self.axis.nobody:
+            return f"{shares.percent(top.share)} of it is of {top.label[0].lower()}{top.label[1:]}."
         return f"{top.label} accounts for {shares.percent(top.share)} of it."
 
     @property

@@ -127,7 +127,7 @@ def preview(wanted: Repricing) -> Preview:
         after = repricing.price_of(row).cost if has_any or row.cost is not None else None
         days.setdefault(day, Day(day)).add(standing.cost, after)
         if after is None:
-            reasons[f"{row.provider} {row.model}: {pricing.missing(row, has_any=has_any)}"] += 1
+            reasons[f"{row.model} of {row.provider}: {pricing.missing(row, has_any=has_any)}"] += 1
     ordered = sorted(days.values(), key=lambda found: found.day)
     return Preview(ordered, total_of(ordered, wanted.first), len(found) <= LOOKED_AT, reasons.most_common())
 

@@ -47,6 +47,14 @@
     if (owner) (owner.form || owner).requestSubmit();
   });
 
+  // On a narrow screen the open tab may lie outside its strip: bring it to the middle.
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const tab of document.querySelectorAll(".g-tabs > [aria-current]")) {
+      const strip = tab.parentElement;
+      strip.scrollLeft = tab.offsetLeft - strip.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+    }
+  });
+
   const SPACE = "\u00a0";
   function relative(seconds) {
     const size = Math.abs(seconds);

@@ -33,6 +33,13 @@ def test_a_day_without_a_value_is_zero_not_missing():
     assert triage["y"] == [0.25, 0.0]
 
 
+def test_a_day_that_stands_alone_is_as_wide_as_any_other():
+    alone = charts.by_day(spend()[:1])["data"][0]
+    assert (
+        alone["width"] == charts.by_day(spend())["data"][0]["width"] == timedelta(hours=18) / timedelta(milliseconds=1)
+    )
+
+
 def test_series_are_stacked_from_the_largest():
     assert [trace["name"] for trace in charts.by_day(spend())["data"]] == ["support/reply", "triage"]
 

@@ -116,6 +116,19 @@ def test_ago_carries_the_moment_for_machines_and_in_full():
     assert 'title="Fri 20 Nov 2026, 10:00:00 UTC"' in shown
 
 
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (timedelta(minutes=-3), "any moment now"),
+        (timedelta(seconds=20), "any moment now"),
+        (timedelta(minutes=4), "in 4\N{NO-BREAK SPACE}min"),
+    ],
+)
+@time_machine.travel(NOON, tick=False)
+def test_what_is_due_was_not_just_now(ahead, words):
+    assert galley.due(NOON + ahead) == words
+
+
 def test_ago_of_nothing_is_never():
     assert galley.ago(None) == "never"
 

@@ -99,6 +99,12 @@ def test_customers_people_and_providers_are_dimensions_too(workspace, book, axis
     assert sum(row.sums.cost for row in found.rows) == found.proof.cost == 3
 
 
+def test_what_is_of_no_version_is_not_said_as_if_no_version_had_it(workspace, book):
+    book(cost=Decimal("3"), prompt_id=None, version_id=None)
+    book(cost=Decimal("1"))
+    assert november(workspace, "version").summary == "75\N{NO-BREAK SPACE}% of it is of no version."
+
+
 def test_what_changed_most_comes_first_among_the_movers(workspace, book):
     before = datetime(2026, 10, 10, 12, tzinfo=UTC)
     for model, then, now in (("steady", "50", "50.01"), ("grown", "1", "9"), ("gone", "20", None), ("new", None, "3")):

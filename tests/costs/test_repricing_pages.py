@@ -60,7 +60,7 @@ def test_a_preview_of_the_newest_says_so_and_never_that_all_cost_it(client_of, f
     assert "Of the newest 3 calls, none would cost anything else." in text
     assert "1 already costs what the list says. 2 would still have no price." in text
     assert "All 3" not in text
-    assert "openai nobody-prices-this: no price for input tokens and output tokens" in text
+    assert "nobody-prices-this of openai: no price for input tokens and output tokens" in text
 
 
 def test_a_preview_of_the_unpriced_finds_them_behind_any_number_that_were_mended(
@@ -83,8 +83,8 @@ def test_the_report_says_what_lacks_which_price(client_of, fay, price, book, ask
     book(cost=None)
     price("100")
     text = client_of(fay).get(address("repricing", run(ask()))).content.decode()
-    assert "1 had no price still." in text
-    assert "openai gpt-4o: no price for cached input tokens: 1 call<" in text
+    assert "1 still has no price." in text
+    assert "gpt-4o of openai: no price for cached input tokens: 1 call<" in text
 
 
 def test_a_running_one_polls_its_own_part(client_of, fay, ask, price, twelve, in_fives):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from apps.core.icons import FALLBACK, ICONS
 
 register = template.Library()
 
+SOON = timedelta(seconds=45)
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][\w.\-]*)\s*\}\}")
 
 GOOD = "good", "circle-check"
@@ -139,6 +140,13 @@ def ago(moment: datetime | None) -> SafeString:
         formats.absolute(moment, timezone.get_current_timezone()),
         formats.relative(moment, timezone.localtime(timezone.now())),
     )
+
+
+@register.filter
+def due(moment: datetime) -> str:
+    """Show how long it is until a moment. What should have come by now is expected any moment, never "just now"."""
+    now = timezone.localtime(timezone.now())
+    return formats.relative(moment, now) if moment - now > SOON else "any moment now"
 
 
 @register.filter
