@@ -1,8 +1,15 @@
-"""The queue in a folder, as Kombu keeps it, but for one thing: a message is there when it is whole."""
+"""The queue in a folder, as Kombu keeps it, but for one thing: a file is there when it is whole.
 
+Kombu writes in place, and who reads in between takes half a message, or an empty list of queues, and fails.
+"""
+
+import contextlib
+import fcntl
 import os
+import threading
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +17,46 @@ from kombu.exceptions import ChannelError
 from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
+_BINDING = threading.Lock()
+
 
 class Channel(filesystem.Channel):
+    def queue_bind(self, *arguments: Any, **options: Any) -> None:
+        # Kombu notes in memory that a queue is bound before the folder knows: what another thread sends then is lost.
+        with _BINDING:
+            super().queue_bind(*arguments, **options)  # type: ignore[no-untyped-call]
+
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
-        """Write under another name and rename: who lists the folder in between would take half a message and fail."""
-        whole = Path(self.data_folder_out) / f"{time.monotonic() * 1000:.0f}_{uuid.uuid4()}.{queue}.msg"
-        part = whole.with_name(f"{whole.name}.part")
-        try:
-            part.write_text(dumps(payload))  # type: ignore[no-untyped-call]
-            os.replace(part, whole)
-        except OSError as error:
-            raise ChannelError(f"Cannot add {whole.name} to the queue's folder.") from error
+        _write(Path(self.data_folder_out) / f"{time.monotonic() * 1000:.0f}_{uuid.uuid4()}.{queue}.msg", payload)
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        wanted = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        with self._alone():
+            known = self.get_table(exchange)  # type: ignore[no-untyped-call]
+            if wanted not in known:
+                _write(self._exchange_file(exchange), [wanted, *known])  # type: ignore[no-untyped-call]
+
+    def _delete(self, *arguments: Any, **options: Any) -> None:
+        with self._alone():
+            super()._delete(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lists of queues: two who bind at once would each write what the other lacks."""
+        self.control_folder.mkdir(parents=True, exist_ok=True)
+        with (self.control_folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 class Transport(filesystem.Transport):
     Channel = Channel
+
+
+def _write(path: Path, content: object) -> None:
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_text(dumps(content))  # type: ignore[no-untyped-call]
+        os.replace(part, path)
+    except OSError as error:
+        raise ChannelError(f"Cannot write {path.name} into the queue's folder.") from error

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -85,6 +86,8 @@ def _started(var: Path, extra: dict[str, str], *options: str) -> Iterator[str]:
         try:
             _wait(process, var / "up.txt")
             yield f"http://127.0.0.1:{port}"
+            # Who ended before it was told to would only be known by refused connections.
+            assert process.poll() is None, f"The desk ended by itself:\n{(var / 'up.txt').read_text()}"
         finally:
             process.terminate()
             process.wait(60)
@@ -99,8 +102,9 @@ def _furnish(var: Path) -> None:
         if not ready.exists():
             with _started(var, {}):
                 pass
-            # The queue's folder is made by who uses one.
+            # The queue's folder is made by who uses one, and two desks that remember one port would both take it.
             shutil.rmtree(var / "broker", ignore_errors=True)
+            (var / "practice-port").unlink()
             subprocess.run(["cp", "-a", str(var), str(shared / "half")], check=True)
             (shared / "half").rename(ready)
             return
@@ -114,10 +118,12 @@ def _environment(var: Path, extra: dict[str, str]) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody has, with some free ones behind it, below those that the system gives to who calls out."""
+    while True:
+        port = random.randrange(12_000, 30_000, 10)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path) -> None:

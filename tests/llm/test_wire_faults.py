@@ -89,7 +89,7 @@ def test_a_refusal_says_its_kind_and_whether_to_come_back(provider: str, kind: s
 @both_dialects
 @pytest.mark.parametrize("fault", BREAKS)
 def test_what_breaks_on_the_way_may_be_tried_again(provider: str, kind: str, way: str, fault: str) -> None:
-    error = failure(provider, kind, way, fault, timeout=0.4 if fault.startswith("hang") else 5.0)
+    error = failure(provider, kind, way, fault, timeout=2.0 if fault.startswith("hang") else 5.0)
     assert (error.kind, error.permanent, error.reached, error.is_refusal) == (BREAKS[fault], False, True, False)
 
 

@@ -2,9 +2,8 @@
 
 import threading
 from pathlib import Path
-from queue import Empty
 
-from kombu import Connection
+from kombu import Connection, Exchange, Queue
 
 import llmops_site.celery  # noqa: F401  it chooses the transport
 
@@ -35,10 +34,7 @@ def test_nobody_takes_half_a_message(tmp_path: Path) -> None:
     with Connection("filesystem://", transport_options=given) as connection:
         queue = connection.SimpleQueue("celery")
         while len(found) < MESSAGES * WRITERS:
-            try:
-                message = queue.get(timeout=5)
-            except Empty:
-                break
+            message = queue.get(timeout=30)
             writer, number, text = message.payload
             message.ack()
             assert text == LARGE
@@ -47,3 +43,29 @@ def test_nobody_takes_half_a_message(tmp_path: Path) -> None:
         thread.join()
     assert sorted(found) == [(writer, number) for writer in range(WRITERS) for number in range(MESSAGES)]
     assert list((tmp_path / "messages").iterdir()) == []
+
+
+def test_queues_that_are_made_at_once_are_all_known(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    together = threading.Barrier(8)
+    refused: list[Exception] = []
+
+    def bind(number: int) -> None:
+        try:
+            with Connection("filesystem://", transport_options=given) as connection:
+                together.wait()
+                for round_ in range(10):
+                    name = f"q{number}-{round_}"
+                    Queue(name, Exchange("shared"), routing_key=name)(connection).declare()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the test names it)
+            refused.append(error)
+
+    threads = [threading.Thread(target=bind, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+    with Connection("filesystem://", transport_options=given) as connection:
+        known = {row.queue for row in connection.default_channel.get_table("shared")}
+    assert known == {f"q{number}-{round_}" for number in range(8) for round_ in range(10)}
