@@ -1,14 +1,16 @@
 """Where the month will end if the days to come resemble the weeks before: pure arithmetic over daily costs."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 WEEKS = 4
 FEWEST_DAYS = 14
-# 80 % of a t distribution with the 21 degrees of freedom that four weeks minus seven means leave.
-SPREAD = Decimal("1.323")
+# 80 % of a t distribution, by its degrees of freedom: the days seen less the seven means, 7 for two weeks to 21 for four.
+_OF_FREEDOM = (1415, 1397, 1383, 1372, 1363, 1356, 1350, 1345, 1341, 1337, 1333, 1330, 1328, 1325, 1323)
+SPREAD = {freedom: Decimal(spread) / 1000 for freedom, spread in enumerate(_OF_FREEDOM, start=7)}
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ def month_end(daily: Mapping[date, Decimal], *, first: date, today: date, last: 
     expected = {day: means[day.weekday()] for day in _days(today + timedelta(days=1), last)}
     rest_of_today = max(Decimal(0), means[today.weekday()] - daily.get(today, Decimal(0)))
     total = spent + rest_of_today + sum(expected.values(), Decimal(0))
-    margin = _margin(seen, means, len(expected) + 1)
-    return Forecast(total, max(spent, total - margin), total + margin, len(seen), expected, _margin(seen, means, 1))
+    margin = _margin(seen, means, [today, *expected])
+    return Forecast(
+        total, max(spent, total - margin), total + margin, len(seen), expected, _margin(seen, means, [today])
+    )
 
 
 def _history(daily: Mapping[date, Decimal], today: date) -> dict[date, Decimal]:
@@ -48,12 +52,14 @@ def _history(daily: Mapping[date, Decimal], today: date) -> dict[date, Decimal]:
     return {day: daily.get(day, Decimal(0)) for day in _days(start, today - timedelta(days=1))}
 
 
-def _margin(seen: Mapping[date, Decimal], means: Mapping[int, Decimal], days: int) -> Decimal:
+def _margin(seen: Mapping[date, Decimal], means: Mapping[int, Decimal], days: Sequence[date]) -> Decimal:
+    """Return how far the sum of these days may lie from the sum of their means."""
     squares = sum(((cost - means[day.weekday()]) ** 2 for day, cost in seen.items()), Decimal(0))
-    freedom = max(1, len(seen) - 7)
-    per_day = squares / freedom
-    # Each mean is itself known from about four days only, which adds a quarter of the scatter.
-    return SPREAD * (per_day * days * (1 + Decimal(7) / len(seen))).sqrt()
+    freedom = len(seen) - 7
+    known, wanted = (Counter(day.weekday() for day in some) for some in (seen, days))
+    # Each day scatters for itself; the error of a weekday's mean is the same for all of its days, so it adds up.
+    scatter = sum((count + Decimal(count**2) / known[weekday] for weekday, count in wanted.items()), Decimal(0))
+    return SPREAD[min(freedom, max(SPREAD))] * (squares / freedom * scatter).sqrt()
 
 
 def _mean(costs: list[Decimal]) -> Decimal:

@@ -51,6 +51,7 @@ class NewCharge:
     cost: Decimal | None
     price_ids: Sequence[int] = ()
     estimated: bool = False
+    counted_here: bool = False
     connection_id: int | None = None
     input_tokens: int = 0
     cache_read_tokens: int = 0

@@ -140,9 +140,10 @@ def _alone(workspace_id: int) -> None:
 
 
 def _price_rows(standing: Standing, priced: Priced, reason: str) -> list[NewCharge]:
-    if standing.cost == priced.cost:
+    # What we counted ourselves stays an estimate; a doubt is that of the price which holds now.
+    estimated = standing.row.counted_here or bool(priced.doubt)
+    if standing.cost == priced.cost and estimated == standing.row.estimated:
         return []
-    estimated = standing.row.estimated or bool(priced.doubt)
     if standing.cost is None or priced.cost is None or estimated != standing.row.estimated:
         return _taken_back_and_anew(standing, priced, reason, {"estimated": estimated})
     nothing: dict[str, Any] = dict.fromkeys(COUNTED, 0)
@@ -165,7 +166,7 @@ def _row(standing: Standing, step: int, reason: str, **values: Any) -> NewCharge
     """Return a correction that says what counts now, but for these values. Its id tells the charge and the step."""
     root, number = standing.root, standing.steps + step
     facts = {name: getattr(standing.row, name) for name in COLUMNS if name != "at"}
-    facts |= {"calls": 1, **values, "corrects": root.pk, "reservation_id": None, "source": SOURCE}
+    facts |= {"calls": 1, **values, "corrects": root.pk, "source": SOURCE}
     facts["purpose"] = Purpose(facts["purpose"])
     facts["id"] = charge_id(workspace_id=root.workspace_id, source=SOURCE, source_id=f"{root.pk}#{number}", at=root.at)
     facts["source_id"] = f"{reason[:180]}#{number}"

@@ -29,6 +29,7 @@ COLUMNS = {
     "saved": "numeric",
     "price_ids": "text",  # an array inside an array would lose its shape
     "estimated": "boolean",
+    "counted_here": "boolean",
     "purpose": "text",
     "team_id": "bigint",
     "team_name": "text",
@@ -291,7 +292,13 @@ def spend_budgets(source: str, settled: str) -> str:
 
 SETTLE = (
     "UPDATE costs_reservation r SET state = 'settled', ended_at = statement_timestamp(), charge_id = c.id "
-    "FROM fresh c WHERE r.id = c.reservation_id AND r.state = 'open' RETURNING r.period_ids, r.amount"
+    "FROM fresh c WHERE r.id = c.reservation_id AND c.cost IS NOT NULL AND c.calls = 1 "
+    "AND r.state IN ('open', 'unpriced') RETURNING r.period_ids, r.amount"
+)
+# What nothing could price may have cost anything up to what was held for it.
+HOLD_ON = (
+    "UPDATE costs_reservation r SET state = 'unpriced', ended_at = statement_timestamp(), charge_id = c.id "
+    "FROM fresh c WHERE r.id = c.reservation_id AND c.cost IS NULL AND c.calls = 1 AND r.state = 'open'"
 )
 
 _ARRAYS = ", ".join(f"%s::{kind}[]" for kind in COLUMNS.values())
@@ -307,6 +314,7 @@ WITH fresh AS (
     ORDER BY id ON CONFLICT DO NOTHING RETURNING *
 ), per_day AS MATERIALIZED ({select_sums(DAY_KEY, "fresh")}),
 settled AS ({SETTLE}),
+held_on AS ({HOLD_ON}),
 budgets AS ({spend_budgets("fresh", "settled")}),
 axes AS ({add_sums("costs_spendaxis", AXIS_KEY, SHORT, select_axes("fresh", "per_day"))}),
 hours AS ({add_sums("costs_spendhour", HOUR_KEY, SHORT, select_sums(HOUR_KEY, "fresh", SHORT))}),

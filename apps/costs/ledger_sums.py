@@ -1,6 +1,7 @@
 """Writes sums anew from what they are the sums of, while whoever books waits."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,12 +51,20 @@ _BY_CHARGES = (
     f"(SELECT c.*, {LOCAL}::date AS day FROM costs_charge c {WITH_ZONE} "  # noqa: S608  constants
     "WHERE c.workspace_id = %s AND c.id >= %s AND c.cost IS NOT NULL)"
 )
-_RECOUNT = (
-    "INSERT INTO costs_budgetperiod (budget_id, starts_on, ends_on, limit_amount, spent, reserved) "  # noqa: S608
-    f"SELECT b.id, {STARTS_ON}, {ENDS_ON}, b.limit_amount, sum(s.cost), 0 FROM {{source}} s "
+_SPENT = (
+    f"SELECT b.id AS budget_id, {STARTS_ON} AS starts_on, {ENDS_ON} AS ends_on, b.limit_amount, sum(s.cost) AS spent, "  # noqa: S608
+    "0 AS reserved FROM {source} s "
     f"JOIN costs_budget b ON b.id = %s AND b.workspace_id = s.workspace_id AND s.day >= b.counted_from AND {COVERS} "
-    "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2 "
-    "ON CONFLICT (budget_id, starts_on) DO UPDATE SET spent = excluded.spent"
+    "GROUP BY 1, 2, 3, 4"
+)
+_RECOUNT = (
+    "INSERT INTO costs_budgetperiod (budget_id, starts_on, ends_on, limit_amount, spent, reserved) "
+    f"{_SPENT} ORDER BY 1, 2 ON CONFLICT (budget_id, starts_on) DO UPDATE SET spent = excluded.spent"
+)
+_OTHERWISE = (
+    f"WITH a AS ({_SPENT}) SELECT coalesce(a.starts_on, p.starts_on), a.spent, p.spent FROM a FULL JOIN "  # noqa: S608
+    "(SELECT * FROM costs_budgetperiod WHERE budget_id = %s AND starts_on >= %s) p USING (starts_on) "
+    "WHERE coalesce(a.spent, 0) <> coalesce(p.spent, 0) ORDER BY 1"
 )
 
 
@@ -161,15 +170,28 @@ def recount_budget(*, budget: Budget) -> None:
     """
     stand_still()
     first = countable_from(budget)
-    since: Any = first
-    source = _BY_DAYS if budget.customer is None else _BY_CUSTOMERS
-    if budget.needs_charges:
-        source, since = _BY_CHARGES, uuid7_floor(midnight(first, budget.workspace.zone))
+    source, values = _source(budget, first)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE costs_budgetperiod SET spent = 0 WHERE budget_id = %s AND starts_on >= %s", [budget.pk, first]
         )
-        cursor.execute(_RECOUNT.format(source=source), [budget.workspace_id, since, budget.pk])
+        cursor.execute(_RECOUNT.format(source=source), values)
+
+
+def spent_otherwise(budget: Budget) -> list[tuple[date, Decimal | None, Decimal | None]]:
+    """Return the periods of a budget that have not spent what its charges add up to: first day, charged, said."""
+    first = countable_from(budget)
+    source, values = _source(budget, first)
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERWISE.format(source=source), [*values, budget.pk, first])
+        return list(cursor.fetchall())
+
+
+def _source(budget: Budget, first: date) -> tuple[str, list[Any]]:
+    """Return what a budget is counted from, from that day on, and the values of the statement that does it."""
+    if budget.needs_charges:
+        return _BY_CHARGES, [budget.workspace_id, uuid7_floor(midnight(first, budget.workspace.zone)), budget.pk]
+    return (_BY_DAYS if budget.customer is None else _BY_CUSTOMERS), [budget.workspace_id, first, budget.pk]
 
 
 def countable_from(budget: Budget) -> date:

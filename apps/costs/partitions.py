@@ -65,8 +65,8 @@ def ensure(start: datetime, end: datetime, *, using: BaseDatabaseWrapper | None 
 
 
 def ensure_around(now: datetime, *, using: BaseDatabaseWrapper | None = None) -> list[str]:
-    """Create the partitions for the present, the month before and the three ahead."""
-    return ensure(now - BEHIND, now + AHEAD, using=using)
+    """Create the partitions for the present, the month before (unless it was let go) and the three ahead."""
+    return ensure(max(now - BEHIND, floor(using=using)), now + AHEAD, using=using)
 
 
 def take_lock(cursor: Any) -> None:
@@ -79,9 +79,9 @@ def forget() -> None:
     _known.clear()
 
 
-def floor() -> datetime:
+def floor(*, using: BaseDatabaseWrapper | None = None) -> datetime:
     """Return the moment from which on every charge is still there."""
-    with connection.cursor() as cursor:
+    with (using or connection).cursor() as cursor:
         cursor.execute("SELECT max(month) FROM costs_letgo")
         (month,) = cursor.fetchone()
     return after(datetime(month.year, month.month, 1, tzinfo=UTC)) if month else EPOCH

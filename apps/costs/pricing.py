@@ -33,6 +33,7 @@ __all__ = [
     "quote",
     "rows_of",
     "split_inclusive",
+    "terms_of",
     "without_any",
 ]
 
@@ -68,6 +69,12 @@ def quote(  # noqa: PLR0913  a call has this many facts that decide its price
     """
     rows = _rows(Key(workspace_id, provider, model))
     return cost_of(meters, in_force(rows, at), Terms(tier, region, connection_id))
+
+
+def terms_of(*, workspace_id: int, provider: str, model: str, at: datetime) -> tuple[set[str], set[str]]:
+    """Return the tiers and the regions that the rows in force at that moment know."""
+    rows = in_force(_rows(Key(workspace_id, provider, model)), at)
+    return {row.tier for row in rows}, {row.region for row in rows}
 
 
 def rows_of(charge: Charge) -> dict[Meter, Price]:

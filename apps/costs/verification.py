@@ -1,7 +1,8 @@
 """Proof that the sums are the sums: charges recounted in the database, and only differences come back.
 
 The proof is a chain. Charges are recounted by quarter of an hour, by day, by customer and by user; months and the other
-dimensions are recounted from the days, which are cheaper to read and stand proved by then.
+dimensions are recounted from the days, which are cheaper to read and stand proved by then, and so is what budgets have
+spent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ from apps.costs.ledger_sql import (
     select_months,
     select_sums,
 )
-from apps.costs.models import Charge, Verification
+from apps.costs.models import Budget, Charge, Verification
 
 OURS = "workspace_id = %(workspace)s"
 SOURCE = f"(SELECT * FROM costs_charge WHERE {OURS} AND id >= %(first_id)s AND id < %(end_id)s)"  # noqa: S608
@@ -44,6 +45,15 @@ EXPECTED = f"SELECT coalesce(sum(calls), 0) FROM costs_spendday WHERE {IN_DAYS}"
 ONE_DAY = "%(first)s::date"
 AT_ONCE = 20_000  # charges; more are recounted day by day, so that a busy month needs no more memory than a busy day
 SHOWN = 100
+HELD_OTHERWISE = """
+WITH held AS (
+    SELECT period_id, sum(amount) AS amount FROM costs_reservation, unnest(period_ids) AS period_id
+    WHERE workspace_id = %s AND state IN ('open', 'unpriced') GROUP BY 1
+)
+SELECT p.budget_id, p.starts_on, held.amount, p.reserved FROM costs_budgetperiod p
+JOIN costs_budget b ON b.id = p.budget_id AND b.workspace_id = %s LEFT JOIN held ON held.period_id = p.id
+WHERE p.reserved <> coalesce(held.amount, 0) ORDER BY 1, 2
+"""
 COUNTED = {**SUMS, "rows": "count(*)"}
 
 
@@ -89,6 +99,9 @@ def verify(workspaces: Sequence[Workspace] | None = None) -> Iterator[MonthTotal
             if total.calls or total.differences:
                 found.append(total)
                 yield total
+        if of_budgets := _budgets(workspace):
+            found.append(of_budgets)
+            yield of_budgets
         _keep(workspace, started, found)
 
 
@@ -139,6 +152,20 @@ def _month(workspace: Workspace, month: date) -> MonthTotal:
             calls, cost, differences = calls + found.calls, cost + found.cost, differences + found.differences
         differences += _days(cursor, workspace, month, following)
     return MonthTotal(workspace, month, calls, cost, differences)
+
+
+def _budgets(workspace: Workspace) -> MonthTotal | None:
+    """Compare what budgets have spent and hold with their charges and reservations; None where all agree."""
+    today = timezone.now().astimezone(workspace.zone).date()
+    found: list[Difference] = []
+    for budget in Budget.objects.live().filter(workspace=workspace).select_related("workspace").order_by("pk"):
+        for starts_on, charged, said in ledger_sums.spent_otherwise(budget):
+            found.append(Difference("costs_budgetperiod", f"{budget.pk} {starts_on} spent", charged, said, None, None))
+    with connection.cursor() as cursor:
+        cursor.execute(HELD_OTHERWISE, [workspace.pk, workspace.pk])
+        for budget_id, starts_on, held, said in cursor.fetchall():
+            found.append(Difference("costs_budgetperiod", f"{budget_id} {starts_on} held", held, said, None, None))
+    return MonthTotal(workspace, today.replace(day=1), 0, Decimal(0), found) if found else None
 
 
 def _every(first: date, until: date, step: int) -> Iterator[tuple[date, date]]:

@@ -1,6 +1,6 @@
 """The one request and the one result of all model work, whatever the provider's dialect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from apps.costs.models import Meter
 from apps.llm.attribution import Attribution
 from apps.llm.models import Model
 
+RARE = (Meter.AUDIO_CACHE_READ, Meter.IMAGE_INPUT, Meter.IMAGE_OUTPUT)
 Message = dict[str, Any]  # {"role": "system" | "user" | "assistant", "content": str}
 
 
@@ -29,13 +30,21 @@ class Usage:
     estimated: bool = False
     audio_input: int = 0
     audio_output: int = 0
+    audio_cache_read: int = 0
+    image_input: int = 0
+    image_output: int = 0
     web_searches: int = 0
 
     @property
     def total(self) -> int:
         """All tokens, as the provider would add them up."""
-        written = self.cache_write + self.cache_write_1h
-        return self.input + self.audio_input + self.cache_read + written + self.output + self.audio_output
+        return sum(count for meter, count in self.meters.items() if not meter.is_fee)
+
+    @classmethod
+    def of(cls, meters: Mapping[Meter, int], *, reasoning: int = 0) -> "Usage":
+        """Return what these meters say."""
+        values: dict[str, Any] = {meter.value: count for meter, count in meters.items()}
+        return cls(**values, reasoning=reasoning)
 
     @property
     def meters(self) -> dict[Meter, int]:
@@ -49,6 +58,7 @@ class Usage:
             Meter.AUDIO_INPUT: self.audio_input,
             Meter.AUDIO_OUTPUT: self.audio_output,
             Meter.WEB_SEARCH: self.web_searches,
+            **{meter: count for meter in RARE if (count := getattr(self, meter.value))},
         }
 
 

@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import psycopg
+from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db import transaction
 
 from apps.core.ids import time_of, uuid7
 from apps.costs import ledger, partitions, pricing
@@ -232,6 +232,19 @@ class Ending(NamedTuple):
 
 
 def _end_all(endings: Sequence[Ending]) -> list[bool]:
+    """Write down how calls ended; a month of the ledger that is not there any more is made once more."""
+    try:
+        return _write(endings)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, psycopg.errors.CheckViolation):
+            raise
+        partitions.forget()
+        for ending in endings:
+            partitions.ensure(ending.charge.at, ending.charge.at)
+        return _write(endings)
+
+
+def _write(endings: Sequence[Ending]) -> list[bool]:
     """Write down how calls ended, and their charges, or nothing; return of each whether it was in flight until now.
 
     All goes in one trip and is one transaction of the server's (a pipeline without a sync between): the rows that every
@@ -283,6 +296,7 @@ def _charge(call: Call, usage: Usage, answer: Answer | None, **outcome: Any) -> 
         cost=price.cost,
         price_ids=price.price_ids,
         estimated=usage.estimated or bool(price.doubt),
+        counted_here=usage.estimated,
         reservation_id=call.reservation_id,
         **terms,
         **outcome,

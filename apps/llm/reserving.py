@@ -17,7 +17,7 @@ GRACE = timedelta(minutes=5)
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens")
 # What may be in a message besides text and counts as the model's input all the same.
 READABLE = frozenset({"text", "image_url", "image"})
-DEFAULT_TIERS = frozenset({"", "auto", "default", "standard_only"})
+STANDARD_TIERS = frozenset({"default", "standard_only"})
 
 
 def hold(
@@ -46,7 +46,7 @@ def hold(
         meters=most_of(request, body, size),
         connection_id=account.pk,
         tier=_tier(body),
-        region=str(body.get("inference_geo") or ""),
+        region=str(body["inference_geo"]) if body.get("inference_geo") else None,
     )
 
 
@@ -95,8 +95,9 @@ def _input_meter(body: Mapping[str, Any]) -> Meter:
     return Meter.CACHE_WRITE_1H if '"ttl":"1h"' in marked else Meter.INPUT
 
 
-def _tier(body: Mapping[str, Any]) -> str:
+def _tier(body: Mapping[str, Any]) -> str | None:
+    """Return the tier that is asked for; None leaves it to how the provider's account is set ("auto" does too)."""
     if body.get("speed") == "fast":
         return "fast"
-    tier = str(body.get("service_tier") or "")
-    return "" if tier in DEFAULT_TIERS else tier
+    tier = str(body.get("service_tier") or "auto")
+    return None if tier == "auto" else "" if tier in STANDARD_TIERS else tier

@@ -92,3 +92,24 @@ def test_a_call_holds_the_worst_case_of_its_meters(workspace, priced):
         workspace_id=workspace.pk, at=NOON, expires_at=NOON, facts=facts_of(), meters={INPUT: 1000, OUTPUT: 500}
     )
     assert BudgetPeriod.objects.get().reserved == Decimal("0.0065")
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ({}, "0.012"),
+        ({"tier": ""}, "0.0069"),
+        ({"tier": "", "region": ""}, "0.0065"),
+        ({"tier": "priority"}, "0.012"),
+        ({"tier": "flex"}, "0.0069"),
+    ],
+)
+def test_what_was_not_asked_for_is_held_at_the_dearest_that_the_account_may_be_served_at(
+    workspace, priced, price, terms, expected
+):
+    for meter, amount in ((INPUT, "0.000004"), (OUTPUT, "0.000016")):
+        price(meter, amount, tier="priority")
+        price(meter, str(Decimal(amount) / 8), tier="flex")
+        price(meter, str(Decimal(amount) * 10), tier="fast")
+        price(meter, str(Decimal(amount) / 2 * Decimal("1.1")), region="us")
+    assert most(workspace, {INPUT: 1000, OUTPUT: 500}, **terms) == Decimal(expected)

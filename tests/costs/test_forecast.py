@@ -1,3 +1,4 @@
+import random
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -52,6 +53,23 @@ def test_more_scatter_is_more_doubt():
 @pytest.mark.parametrize("days", [1, 14])
 def test_less_than_two_weeks_is_no_ground_for_a_forecast(days):
     assert month_end(history(lambda day: Decimal(2), days)) is None
+
+
+@pytest.mark.parametrize("seen", [14, 28])
+@pytest.mark.parametrize("today", [date(2026, 11, 1), date(2026, 11, 16)])
+def test_eight_of_ten_months_end_within_the_interval(seen, today):
+    chance = random.Random(7)
+    days = [today - timedelta(days=n) for n in range(seen, 0, -1)]
+    held, rounds = 0, 1_000
+    for _ in range(rounds):
+
+        def cost(day):
+            return Decimal(max(0, round(100 + 20 * (day.weekday() < 5) + chance.gauss(0, 10), 4)))
+
+        found = forecast.month_end({day: cost(day) for day in days}, first=today, today=today, last=LAST)
+        ahead = [today + timedelta(days=n) for n in range((LAST - today).days + 1)]
+        held += found.low <= sum(map(cost, ahead)) <= found.high
+    assert 0.76 <= held / rounds <= 0.84
 
 
 def test_two_weeks_are_enough():

@@ -7,11 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import Workspace
 from apps.accounts.rights import Scope
+from apps.costs import partitions
+from apps.costs.ingest import items
 from apps.costs.models import Charge, IngestCount, LetGo, Quarantined, SpendAxis
 from tests import factories
 from tests.costs.ingesting import JSON, NOON, item, price_of, send
@@ -305,3 +308,31 @@ def test_hostile_characters_stay_harmless(secret: str) -> None:
     send(secret, item("\x00\ud800id", customer="a\x00b", tags={"x": "\ud83d"}), item("i" * 500, customer="=cmd"))
     assert Charge.objects.count() == 2
     assert Charge.objects.exclude(customer="=cmd").get().customer == "ab"
+
+
+@pytest.mark.parametrize("word", ["a\x00b", "\ud800"])
+def test_words_that_no_database_takes_hold_up_no_other_item(secret: str, word: str) -> None:
+    usage = {"input_tokens": "x", "service_tier": word, "speed": word, "inference_geo": word}
+    wrong = item("1", dialect="anthropic", usage=usage, meters=None)
+    assert send(secret, wrong, item("2")).json()["accepted"] == 1
+    assert send(secret, wrong, item("2")).json()["duplicate"] == 2
+    assert Charge.objects.get().source_id == "2"
+
+
+def test_what_even_the_quarantine_cannot_hold_is_known_by_its_id(
+    secret: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(items, "kept", lambda raw: {"usage": {"speed": "\x00"}})
+    assert send(secret, item("1", at="?"), item("2")).json()["accepted"] == 1
+    row = workspace.quarantined.get()
+    assert (row.source_id, row.reason, row.payload.get("usage")) == ("1", "refused-by-the-books", None)
+
+
+def test_a_month_that_is_missing_from_the_ledger_is_made_again(secret: str) -> None:
+    partitions.forget()
+    send(secret, item("1"))
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE costs_charge_2026_11")
+    partitions._known.add("costs_charge_2026_11")
+    assert send(secret, item("2")).json()["accepted"] == 1
+    assert Charge.objects.get().source_id == "2"

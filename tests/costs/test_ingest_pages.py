@@ -156,6 +156,17 @@ def test_the_page_of_a_charge_shows_what_was_sent_and_no_text(desk: Client, secr
         assert "CANARY" not in content
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+def test_a_time_that_no_clock_of_the_zone_can_show_is_set_aside(
+    desk: Client, secret: str, workspace: Workspace, at: str, zone: str
+) -> None:
+    Workspace.objects.filter(pk=workspace.pk).update(time_zone=zone)
+    send(secret, item(at=at))
+    for address in (PAGE, f"{PAGE}{aside(workspace).pk}/"):
+        assert desk.get(address).status_code == 200
+
+
 def test_a_charge_that_is_sent_again_after_mending_is_known(desk: Client, secret: str, workspace: Workspace) -> None:
     send(secret, item(at="?"))
     desk.post(f"{PAGE}{aside(workspace).pk}/", {"at": "2026-11-14T12:00", "model": "gpt-4o", "provider": "openai"})

@@ -11,8 +11,9 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
 from apps.core.ids import uuid7
-from apps.costs import ledger, ledger_corrections, ledger_sums
+from apps.costs import ledger, ledger_corrections, ledger_sums, verification
 from apps.costs.amounts import Priced
+from apps.costs.budgets import sweeping
 from apps.costs.models import Budget, BudgetPeriod, Charge, Reservation
 from tests.costs.conftest import NOON, new_charge
 
@@ -140,11 +141,32 @@ def test_what_expired_is_not_given_back_again(budget, book):
     assert made.periods.get().reserved == 0
 
 
-def test_an_unpriced_charge_gives_its_room_back(budget, book):
+def test_what_has_no_price_holds_its_room_until_it_has_one(workspace, budget, book):
     made = budget()
-    book(cost=None, reservation_id=reserve(made).pk)
-    period = made.periods.get()
-    assert (period.spent, period.reserved) == (0, 0)
+    held = reserve(made)
+    charge = book(cost=None, reservation_id=held.pk)
+
+    def standing():
+        period = made.periods.get()
+        held.refresh_from_db()
+        return period.spent, period.reserved, held.state
+
+    def reprice(cost):
+        ledger_corrections.reprice(
+            workspace_id=workspace.pk, charge_ids=[charge.id], price_of=lambda row: Priced(cost, ()), reason="r"
+        )
+
+    assert standing() == (0, 5, "unpriced")
+    sweeping.expire(NOON + timedelta(days=1))
+    sweeping.clear(NOON + timedelta(days=90))
+    reprice(None)
+    assert standing() == (0, 5, "unpriced")
+    reprice(Decimal(3))
+    assert standing() == (3, 0, "settled")
+    reprice(None)
+    reprice(Decimal(2))
+    assert standing() == (2, 0, "settled")
+    assert [difference for total in verification.verify() for difference in total.differences] == []
 
 
 def test_a_batch_settles_many_reservations_of_one_period(workspace, budget):

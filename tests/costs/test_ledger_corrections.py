@@ -69,6 +69,18 @@ def test_a_doubtful_price_marks_the_whole_cost_as_estimated(book, reprice):
     assert (day.estimated_calls, day.estimated_cost, day.cost) == (1, Decimal("0.3"), Decimal("0.3"))
 
 
+def test_a_price_without_doubt_takes_the_estimate_back_even_at_the_same_cost(book, reprice):
+    charge = book(cost=Decimal("0.1"), estimated=True)
+    reprice("0.1", charge)
+    day = SpendDay.objects.get()
+    assert (day.estimated_calls, day.estimated_cost, day.cost, day.calls) == (0, 0, Decimal("0.1"), 1)
+
+
+def test_what_was_counted_here_stays_an_estimate_at_any_price(book, reprice):
+    reprice("0.3", book(cost=Decimal("0.1"), estimated=True, counted_here=True))
+    assert SpendDay.objects.get().estimated_cost == Decimal("0.3")
+
+
 def test_a_run_that_is_repeated_changes_nothing(book, reprice):
     charge = book()
     reprice("0.3", charge)

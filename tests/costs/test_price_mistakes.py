@@ -83,6 +83,17 @@ def test_a_closed_price_is_corrected_within_its_time(workspace, mistyped, add, f
     assert [cost_at(workspace, NOON + timedelta(days=days)) for days in (-1, 1, 3)] == [1, 2, 4]
 
 
+@time_machine.travel(NOON + timedelta(days=1), tick=False)
+def test_two_mistakes_of_one_model_are_put_right_in_a_row(workspace, mistyped, add, fay):
+    other = add(WRONG, NOON, meter=Meter.OUTPUT)
+    _, first = correct(mistyped, fay)
+    _, second = correct(other, fay)
+    assert (second.pk, Repricing.objects.count()) == (first.pk, 1)
+    Repricing.objects.update(state=Repricing.State.RUNNING)
+    _, third = correct(Price.objects.standing().get(meter=Meter.OUTPUT), fay, Decimal("0.000005"))
+    assert third.pk != first.pk
+
+
 @time_machine.travel(NOON - timedelta(days=1), tick=False)
 def test_a_price_ahead_is_corrected_without_re_pricing(mistyped, fay):
     assert correct(mistyped, fay)[1] is None

@@ -79,6 +79,32 @@ def test_a_workspace_without_a_word_keeps_its_charges_for_ever(kept):
     assert Charge.objects.filter(workspace_id=other.pk).exists()
 
 
+def test_nothing_goes_where_nobody_asked_for_it(workspace, make_charge):
+    partitions.ensure_around(NOON)
+    for _ in range(2):
+        with time_machine.travel(NOON):
+            beat.make_partitions()
+    assert not LetGo.objects.exists()
+    assert ledger.record([make_charge(datetime(2025, 3, 1, tzinfo=UTC))]) == 1
+
+
+def test_the_beat_goes_on_after_the_month_before_was_let_go(workspace, kept):
+    kept.months = 1
+    kept.save()
+    third = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    with time_machine.travel(third):
+        list(verification.verify())
+        beat.make_partitions()
+        assert LetGo.objects.filter(month=date(2026, 10, 1)).exists()
+        beat.make_partitions()
+    march = datetime(2027, 3, 1, 12, tzinfo=UTC)
+    with time_machine.travel(march):
+        list(verification.verify())
+        beat.make_partitions()
+        beat.make_partitions()
+    assert has_partition("costs_charge_2027_05")
+
+
 def test_what_was_never_proved_stays(kept):
     Verification.objects.all().delete()
     assert gone() == []

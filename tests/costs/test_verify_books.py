@@ -9,6 +9,7 @@ from django.db import connection
 
 from apps.costs import verification
 from apps.costs.models import SpendDay, Verification
+from tests.costs.budgets import make_budget
 
 
 def verify():
@@ -73,6 +74,19 @@ def test_a_sum_without_any_charge_is_found(workspace, book):
     row.save()
     with pytest.raises(CommandError):
         verify()
+
+
+@pytest.mark.parametrize("conditions", [{}, {"customer": ""}, {"customer": "", "team_id": 7}])
+@pytest.mark.parametrize("column", ["spent", "reserved"])
+def test_a_budget_that_says_otherwise_than_its_charges_is_found(workspace, book, column, conditions):
+    budget = make_budget(workspace, period="month", **conditions)
+    book()
+    assert "The books agree." in verify()
+    spoil(f"UPDATE costs_budgetperiod SET {column} = {column} + 0.000000000001")
+    with pytest.raises(CommandError):
+        verify()
+    (found,) = Verification.objects.order_by("-pk")[0].details
+    assert f"costs_budgetperiod [{budget.pk} 2026-11-01" in found
 
 
 def test_a_busy_month_is_proved_day_by_day(book, monkeypatch):

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection as database
 
-from apps.costs import budgets
+from apps.costs import budgets, partitions
 from apps.costs.models import Budget, BudgetPeriod, Charge, Reservation
 from apps.llm import inference, off_loop
 from apps.llm.attempts import Attempts
@@ -146,3 +146,12 @@ def test_who_only_waits_holds_no_room(model: Model) -> None:
     task = Attempts(limited(model), Call.Operation.COMPLETE, {"max_tokens": MOST})  # type: ignore[arg-type]
     assert task.begin() is None
     assert spent() == (0, 0)
+
+
+def test_a_month_that_is_missing_from_the_ledger_costs_no_answer(model: Model) -> None:
+    inference.complete(limited(model))  # type: ignore[arg-type]
+    (name,) = [name for name in partitions._known if name == partitions.name_of(Charge.objects.get().at)]
+    with database.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {name}")
+    done = inference.complete(limited(model))  # type: ignore[arg-type]
+    assert Charge.objects.get().pk == done.charge_id

@@ -56,6 +56,29 @@ def request(kind: str, **fields: Any) -> CompletionRequest:
             },
             Usage(input=200, audio_input=1000, output=200, audio_output=700),
         ),
+        (
+            {
+                "prompt_tokens": 2000,
+                "completion_tokens": 300,
+                "total_tokens": 2300,
+                "prompt_tokens_details": {
+                    "cached_tokens": 600,
+                    "audio_tokens": 800,
+                    "image_tokens": 50,
+                    "cached_tokens_details": {"audio_tokens": 500},
+                },
+                "completion_tokens_details": {"image_tokens": 200},
+            },
+            Usage(
+                input=1050,
+                cache_read=100,
+                audio_input=300,
+                audio_cache_read=500,
+                image_input=50,
+                output=100,
+                image_output=200,
+            ),
+        ),
     ],
 )
 def test_openai_counts_become_disjoint_meters(given_usage: dict[str, Any], expected: Usage) -> None:

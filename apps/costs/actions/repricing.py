@@ -39,6 +39,11 @@ def reprice_period(  # noqa: PLR0913  a period has this many facts
 
     Corrections are written by a worker. Raises RepricingRefused, and RepricingUnderWay when that already waits.
     """
+    # One at a time, so that a button that is pressed twice asks once.
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+    scope = {"first": first, "last": last, "provider": provider, "model": model, "only_unpriced": only_unpriced}
+    if workspace.repricings.filter(state__in=_ACTIVE, **scope).exists():
+        raise RepricingUnderWay("This period is being priced anew already.")
     found = ask(
         workspace=workspace,
         first=first,
@@ -64,7 +69,10 @@ def ask(  # noqa: PLR0913  a period has this many facts
     reason: str,
     acting_user: User,
 ) -> Repricing:
-    """Write down what is to be priced anew, and ring for it after commit; whoever calls it tells the audit log."""
+    """Write down what is to be priced anew, and ring for it after commit; whoever calls it tells the audit log.
+
+    The same work that has not begun yet does for both; one that has begun saw the prices of before.
+    """
     today = timezone.now().astimezone(workspace.zone).date()
     cleaned = " ".join(text.clean(reason, field="The reason").split())
     if not cleaned or len(cleaned) > 500:
@@ -74,12 +82,12 @@ def ask(  # noqa: PLR0913  a period has this many facts
     if bool(model) and not provider:
         raise RepricingRefused("Say whose model it is.")
     scope = {"first": first, "last": last, "provider": provider, "model": model, "only_unpriced": only_unpriced}
-    # One at a time, so that a button that is pressed twice asks once.
-    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
-    if workspace.repricings.filter(state__in=_ACTIVE, **scope).exists():
-        raise RepricingUnderWay("This period is being priced anew already.")
-    found = Repricing(workspace=workspace, reason=cleaned, asked_by=acting_user, **scope)
-    found.save(force_insert=True)
+    waiting = workspace.repricings.filter(state=Repricing.State.QUEUED, reached=None, **scope)
+    # Locked, it is not begun before the prices that it is asked for are there.
+    found = waiting.select_for_update(no_key=True).order_by("pk").first()
+    if found is None:
+        found = Repricing(workspace=workspace, reason=cleaned, asked_by=acting_user, **scope)
+        found.save(force_insert=True)
     tasks.advance_repricing.delay_on_commit(repricing_id=found.pk)
     return found
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Q, Sum
 
 from apps.accounts.models import AuditEvent, Workspace
 from apps.core import charts, formats
@@ -32,11 +32,12 @@ FACTS = {
 
 @dataclass(frozen=True)
 class Held:
-    """What calls in flight hold of a period."""
+    """What is held of a period: by calls in flight, and by answers that nothing could price yet."""
 
     count: int
     amount: Decimal
     since: datetime | None
+    unpriced: int
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,21 @@ def running(workspace: Workspace, budget: Budget, now: datetime) -> Burn:
 
 
 def held(found: Burn) -> Held:
-    """Return what is held in the period by calls that have not been booked yet."""
+    """Return what is held in the period by calls that have not been booked yet, or have no price yet."""
     rows = Reservation.objects.filter(
-        state=Reservation.State.OPEN,
+        state__in=Reservation.HOLDING,
         period_ids__overlap=list(
             BudgetPeriod.objects.filter(budget=found.budget, starts_on=found.starts_on).values_list("pk", flat=True)
         ),
     )
-    sums = rows.aggregate(count=Count("id"), amount=Sum("amount", default=ZERO), since=Min("created_at"))
-    return Held(sums["count"], sums["amount"], sums["since"])
+    in_flight = Q(state=Reservation.State.OPEN)
+    sums = rows.aggregate(
+        count=Count("id", filter=in_flight),
+        amount=Sum("amount", default=ZERO),
+        since=Min("created_at", filter=in_flight),
+        unpriced=Count("id", filter=~in_flight),
+    )
+    return Held(**sums)
 
 
 def ended(workspace: Workspace) -> list[Budget]:

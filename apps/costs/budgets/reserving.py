@@ -87,13 +87,13 @@ def reserve(  # noqa: PLR0913  a call has this many facts that decide its budget
     meters: Mapping[Meter, int] | None = None,
     amount: Decimal | None = None,
     connection_id: int | None = None,
-    tier: str = "",
-    region: str = "",
+    tier: str | None = None,
+    region: str | None = None,
 ) -> UUID | None:
     """Hold room for a call in every hard budget that covers it; return None, at once, when none does.
 
     `meters` are the most that the call can use (`amount` in their place is the most that it can cost); `at` is the
-    moment that its charge will have. Raises OverBudget, with nothing held, when a budget has no room for it, and
+    moment that its charge will have; a tier or region that is None was not asked for. Raises OverBudget, with nothing held, when a budget has no room for it, and
     Unbounded when the call has no price or no limit and so fits in no budget.
     """
     cover = known.covering(workspace_id, facts, at)

@@ -31,7 +31,7 @@ SELECT count(*) FROM gone
 
 _CLEAR = """
 DELETE FROM costs_reservation WHERE id IN (
-    SELECT id FROM costs_reservation WHERE id < %s AND state <> 'open' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+    SELECT id FROM costs_reservation WHERE id < %s AND state NOT IN ('open', 'unpriced') ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 )
 """
 

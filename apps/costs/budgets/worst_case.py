@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import product
 
 from apps.costs import pricing
-from apps.costs.models import Meter
+from apps.costs.models import Meter, Tier
 
+# Nobody is served at these without asking.
+ONLY_ASKED = frozenset({Tier.BATCH.value, Tier.FAST.value})
 # How a provider may bill what we only know as input: some write to their cache unasked, at a price of its own.
 INPUT_AS = (Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE)
 
@@ -19,12 +22,20 @@ def worst_case(  # noqa: PLR0913  a call has this many facts that decide its pri
     at: datetime,
     meters: Mapping[Meter, int],
     connection_id: int | None = None,
-    tier: str = "",
-    region: str = "",
+    tier: str | None = None,
+    region: str | None = None,
 ) -> Decimal | None:
-    """Return the dearest that the meters can be billed at; None when one of them has no price, so nothing bounds it."""
+    """Return the dearest that the meters can be billed at; None when one of them has no price, so nothing bounds it.
+
+    A call that does not ask for a tier or a region is served as the provider's account is set, which we do not know,
+    and billed so: all of them are tried that the price list knows.
+    """
+    tiers, regions = pricing.terms_of(workspace_id=workspace_id, provider=provider, model=model, at=at)
+    served = product(
+        tiers - ONLY_ASKED | {""} if tier is None else {tier, ""}, regions | {""} if region is None else {region}
+    )
     found: list[Decimal] = []
-    for kind in INPUT_AS if meters.get(Meter.INPUT) else (Meter.INPUT,):
+    for kind, (as_tier, in_region) in product(INPUT_AS if meters.get(Meter.INPUT) else (Meter.INPUT,), list(served)):
         priced = pricing.quote(
             workspace_id=workspace_id,
             provider=provider,
@@ -32,8 +43,8 @@ def worst_case(  # noqa: PLR0913  a call has this many facts that decide its pri
             at=at,
             meters=_billed_as(kind, meters),
             connection_id=connection_id,
-            tier=tier,
-            region=region,
+            tier=as_tier,
+            region=in_region,
         )
         if priced.cost is None and kind == Meter.INPUT:
             return None

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from psycopg.errors import CheckViolation
 
 from apps.accounts.models import Workspace
 from apps.costs import ledger, partitions
@@ -76,20 +77,31 @@ def take(sender: Sender, raws: Iterable[object]) -> Iterator[Outcome]:
 def book(sender: Sender, found: Sequence[Draft], now: datetime) -> list[Outcome]:
     """Book drafts in one transaction. What the database refuses after all is found by halving, and set aside."""
     try:
-        return _book(sender, found, now)
+        return _twice(sender, found, now)
     except (DataError, IntegrityError, partitions.MonthLetGo) as error:
-        if len(found) == 1 and isinstance(found[0], NewCharge):
-            return _book(sender, [_refused(found[0], error)], now)
         if len(found) <= 1:
-            raise
+            return _book(sender, [_refused(draft, error) for draft in found], now)
     middle = len(found) // 2
     return [*book(sender, found[:middle], now), *book(sender, found[middle:], now)]
 
 
-def _refused(charge: NewCharge, error: Exception) -> Bad:
+def _twice(sender: Sender, found: Sequence[Draft], now: datetime) -> list[Outcome]:
+    """Book drafts; where a month of the ledger is not there any more that this process remembers, once more."""
+    try:
+        return _book(sender, found, now)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, CheckViolation):
+            raise
+    return _book(sender, found, now)
+
+
+def _refused(draft: Draft, error: Exception) -> Bad:
+    """Return what to set aside in place of what the database refused; of an item that was bad already, its id alone."""
     reason = getattr(error, "code", "refused-by-the-books")
     message = getattr(error, "message", "The books cannot hold one of its values.")
-    return Bad(source_id=charge.source_id, reason=reason, message=message, payload=item_of(charge), at=charge.at)
+    if isinstance(draft, Bad):
+        return Bad(source_id=draft.source_id, reason=reason, message=message)
+    return Bad(source_id=draft.source_id, reason=reason, message=message, payload=item_of(draft), at=draft.at)
 
 
 def item_of(charge: NewCharge) -> dict[str, Any]:

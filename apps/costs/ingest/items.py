@@ -45,7 +45,7 @@ SPOKEN = frozenset({"source_id", "environment", "team", "customer", "user"})
 PURPOSES = {purpose.value: purpose for purpose in Purpose}
 MOST_TAGS, TAG_NAME, TAG_VALUE = 20, 40, 120
 LONGEST_ID = 200
-EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(minutes=10)
 DEAREST = Decimal(10) ** 6
 LONGEST = 10**9
@@ -108,6 +108,9 @@ def bad(raw: Mapping[str, Any], refused: Refused) -> Bad:
         at = _moment(raw.get("at"))
     except Refused:
         at = None
+    # What no clock of any zone could show helps nobody who mends it.
+    if at is not None and not EARLIEST <= at <= LATEST:
+        at = None
     return Bad(source_id=fitting(source_id), reason=refused.code, message=refused.message, payload=payload, at=at)
 
 
@@ -158,8 +161,10 @@ def _counts(value: object) -> Any:
         elif isinstance(part, Mapping):
             found[name] = _wholes(part)
             found[name] |= {inner: _wholes(more) for inner, more in _named(part) if isinstance(more, Mapping)}
-        elif _is_whole(part) or (isinstance(part, str) and name in USAGE_WORDS and len(part) <= 20):
+        elif _is_whole(part):
             found[name] = part
+        elif isinstance(part, str) and name in USAGE_WORDS and len(part) <= 20:
+            found[name] = _plain(part, 20)
         elif isinstance(part, Decimal):
             found[name] = str(part)[:40]
     return found

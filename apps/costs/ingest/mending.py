@@ -1,11 +1,12 @@
 """Books what was set aside, once somebody has mended it or the books have learned what was missing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from apps.accounts.models import User
+from apps.core import canonical
 from apps.costs import ledger
 from apps.costs.ingest.booking import SENT_BY, count_mended, known
 from apps.costs.ingest.drafts import Sender, all_of, drafts
@@ -28,24 +29,38 @@ def try_again(
     """
     stay: dict[int, Bad] = {}
     booked: list[tuple[Quarantined, NewCharge]] = []
-    for row in rows:
-        (draft,) = drafts(_sender(row), [_item(row, changes)], now, is_meant=bool(changes.get(COST_MEANT)))
+    changed: list[Quarantined] = []
+    for row, draft in _drafted(rows, changes, now):
         if isinstance(draft, Bad):
             stay[row.pk] = draft
-            _explain(row, draft)
+            if (row.reason, row.message) != (draft.reason, draft.message):
+                row.reason, row.message = draft.reason, draft.message
+                changed.append(row)
         else:
             booked.append((row, draft))
+    Quarantined.objects.bulk_update(changed, ["reason", "message"])
     there = known([draft.id for _, draft in booked])
     ledger.record(all_of(draft for _, draft in booked if draft.id not in there))
     for row, draft in booked:
-        _close(row, draft, person, now)
+        row.state, row.decided_by, row.decided_at, row.charge_id = Quarantined.State.MENDED, person, now, draft.id
+    Quarantined.objects.bulk_update([row for row, _ in booked], ["state", "decided_by", "decided_at", "charge_id"])
     for (workspace_id, source), number in Counter((row.workspace_id, row.source) for row, _ in booked).items():
         count_mended(workspace_id, source, number, now)
     return stay
 
 
-def _sender(row: Quarantined) -> Sender:
-    return Sender(row.workspace_id, row.source, row.payload.get(SENT_BY, {}))
+def _drafted(
+    rows: Sequence[Quarantined], changes: Mapping[str, Any], now: datetime
+) -> Iterator[tuple[Quarantined, NewCharge | Bad]]:
+    """Yield each row with the charge that it makes now; those that one sender sent are looked up together."""
+    together: dict[str, list[Quarantined]] = {}
+    for row in rows:
+        key = canonical.dumps([row.workspace_id, row.source, row.payload.get(SENT_BY, {})])
+        together.setdefault(key, []).append(row)
+    for alike in together.values():
+        sender = Sender(alike[0].workspace_id, alike[0].source, alike[0].payload.get(SENT_BY, {}))
+        items = [_item(row, changes) for row in alike]
+        yield from zip(alike, drafts(sender, items, now, is_meant=bool(changes.get(COST_MEANT))), strict=True)
 
 
 def _item(row: Quarantined, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,14 +101,3 @@ def with_total(item: Mapping[str, Any], total: int | None) -> dict[str, Any]:
     if total is not None:
         inside[place] = total
     return {**item, "usage": inside} if isinstance(usage, Mapping) else inside
-
-
-def _explain(row: Quarantined, draft: Bad) -> None:
-    if (row.reason, row.message) != (draft.reason, draft.message):
-        Quarantined.objects.filter(pk=row.pk).update(reason=draft.reason, message=draft.message)
-
-
-def _close(row: Quarantined, draft: NewCharge, person: User | None, now: datetime) -> None:
-    Quarantined.objects.filter(pk=row.pk).update(
-        state=Quarantined.State.MENDED, decided_by=person, decided_at=now, charge_id=draft.id
-    )

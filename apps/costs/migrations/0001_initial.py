@@ -40,6 +40,7 @@ CREATE TABLE costs_charge (
     saved numeric(20, 12) NOT NULL,
     price_ids bigint[] NOT NULL,
     estimated boolean NOT NULL,
+    counted_here boolean NOT NULL,
     unpriced boolean NOT NULL,
     purpose varchar(12) NOT NULL,
     team_id bigint,
@@ -237,7 +238,7 @@ class Migration(migrations.Migration):
                 ('workspace_id', models.BigIntegerField()),
                 ('period_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
                 ('amount', models.DecimalField(decimal_places=12, max_digits=20)),
-                ('state', models.CharField(choices=[('open', 'Held'), ('settled', 'Settled'), ('expired', 'Expired')], default='open', max_length=8)),
+                ('state', models.CharField(choices=[('open', 'Held'), ('settled', 'Settled'), ('expired', 'Expired'), ('unpriced', 'Held until it has a price')], default='open', max_length=8)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(null=True)),
@@ -440,6 +441,7 @@ class Migration(migrations.Migration):
                         ('saved', models.DecimalField(decimal_places=12, default=0, max_digits=20)),
                         ('price_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                         ('estimated', models.BooleanField(default=False)),
+                        ('counted_here', models.BooleanField(default=False)),
                         ('unpriced', models.BooleanField(default=False)),
                         ('purpose', models.CharField(choices=[('production', 'Production'), ('playground', 'Playground'), ('evaluation', 'Test runs'), ('judge', 'Judges'), ('review', 'Reviews'), ('guardrail', 'Guardrails')], max_length=12)),
                         ('team_id', models.BigIntegerField(null=True)),
@@ -545,7 +547,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='reservation',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='reservation_open'),
+            index=models.Index(condition=models.Q(('state__in', ['open', 'unpriced'])), fields=['expires_at'], name='reservation_held'),
         ),
         migrations.AddConstraint(
             model_name='reservation',

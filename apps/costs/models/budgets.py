@@ -122,12 +122,16 @@ class Reservation(models.Model):
     """Room in one or more budget periods, held for a call from before it leaves until its charge is booked.
 
     The statement that books the charge settles it; a sweep expires what was never settled. Either happens once.
+    Of a charge that nothing could price, the room stays held: the correction that prices it settles it.
     """
 
     class State(models.TextChoices):
         OPEN = "open", "Held"
         SETTLED = "settled", "Settled"
         EXPIRED = "expired", "Expired"
+        UNPRICED = "unpriced", "Held until it has a price"
+
+    HOLDING = (State.OPEN, State.UNPRICED)
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     workspace_id = models.BigIntegerField()
@@ -140,7 +144,11 @@ class Reservation(models.Model):
     charge_id = models.UUIDField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["expires_at"], name="reservation_open", condition=models.Q(state="open"))]
+        indexes = [
+            models.Index(
+                fields=["expires_at"], name="reservation_held", condition=models.Q(state__in=["open", "unpriced"])
+            )
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(amount__gte=0), name="reservation_not_negative"),
             models.CheckConstraint(

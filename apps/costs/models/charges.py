@@ -69,6 +69,7 @@ class Charge(models.Model):
     saved = models.DecimalField(max_digits=20, decimal_places=12, default=0)
     price_ids = ArrayField(models.BigIntegerField(), default=list)
     estimated = models.BooleanField(default=False)
+    counted_here = models.BooleanField(default=False)
     unpriced = models.BooleanField(default=False)
     purpose = models.CharField(max_length=12, choices=Purpose.choices)
     team_id = models.BigIntegerField(null=True)

@@ -6,6 +6,8 @@ import math
 import struct
 from typing import Any
 
+from apps.costs import pricing
+from apps.costs.models import Meter
 from apps.llm.completion import Answer, CompletionRequest, EmbeddingAnswer, EmbeddingRequest, ToolCall, Usage
 from apps.llm.dialects import reading
 from apps.llm.models import Connection
@@ -78,36 +80,46 @@ def _tool_call(call: object) -> ToolCall:
 
 
 def usage(given: object) -> Usage | None:
-    """Return disjoint meters: OpenAI's prompt includes what was cached or is audio, its completion the reasoning."""
+    """Return disjoint meters: OpenAI's prompt includes what was cached, heard or seen, its completion the reasoning."""
     if not isinstance(given, dict) or given.get("prompt_tokens") is None or given.get("completion_tokens") is None:
         return None
     prompt_details = reading.mapping(given.get("prompt_tokens_details"))
     output_details = reading.mapping(given.get("completion_tokens_details"))
+    cached_details = reading.mapping(prompt_details.get("cached_tokens_details"))
     found = reading.counts(
         given["prompt_tokens"],
         prompt_details.get("cached_tokens"),
         prompt_details.get("cache_write_tokens"),
         prompt_details.get("audio_tokens"),
+        prompt_details.get("image_tokens"),
+        cached_details.get("audio_tokens"),
+        cached_details.get("image_tokens"),
         given["completion_tokens"],
         output_details.get("reasoning_tokens"),
         output_details.get("audio_tokens"),
+        output_details.get("image_tokens"),
     )
     if found is None:
         return None
-    prompt, cached, written, heard, completion, reasoning, spoken = found
-    if cached + written + heard > prompt or reasoning + spoken > completion:
-        return None
+    prompt, cached, written, heard, seen, heard_before, seen_before, completion, reasoning, spoken, drawn = found
     if given.get("total_tokens") not in {None, prompt + completion}:
         return None
-    return Usage(
-        input=prompt - cached - written - heard,
-        audio_input=heard,
-        cache_read=cached,
-        cache_write=written,
-        output=completion - spoken,
-        audio_output=spoken,
-        reasoning=reasoning,
-    )
+    try:
+        meters = pricing.split_inclusive(
+            prompt=prompt,
+            output=completion,
+            cached=cached,
+            cache_write=written,
+            audio_input=heard,
+            audio_output=spoken,
+            audio_cached=heard_before,
+            image_input=seen,
+            image_output=drawn,
+            image_cached=seen_before,
+        )
+    except pricing.UsageError:
+        return None
+    return Usage.of(meters, reasoning=reasoning) if reasoning <= meters[Meter.OUTPUT] else None
 
 
 def embed_body(request: EmbeddingRequest) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 from apps.accounts.models import Workspace
 from apps.llm.models import Call, Model
 
-INPUTS = ("input", "cache_read", "cache_write", "cache_write_1h", "audio_input")
-OUTPUTS = ("output", "audio_output")
+INPUTS = ("input", "cache_read", "cache_write", "cache_write_1h", "audio_input", "audio_cache_read", "image_input")
+OUTPUTS = ("output", "audio_output", "image_output")
 
 
 @dataclass(frozen=True)
