@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Sum as Total
 from django.db.models.functions import TruncMonth
 
 from apps.accounts.models import Workspace
-from apps.costs import partitions
+from apps.costs import filters, partitions
 from apps.costs.filters import midnight
 from apps.costs.models import AxisName, Budget, LetGo, SpendAxis, Verification
+from apps.costs.spend import SUMS, Sums
 
 SHOWN = 12
 _SIZES = """
@@ -26,14 +26,15 @@ class Month:
     """A month of the ledger (UTC): what this workspace called and spent in it, its size on disk, and when it goes."""
 
     first: date
-    calls: int
-    cost: Decimal
+    sums: Sums
     size: int
     goes_on: date | None
 
     @property
-    def is_ahead(self) -> bool:
-        return not self.calls
+    def charges_query(self) -> str:
+        """Return the query string of the charges of the month, by the workspace's own calendar."""
+        last = partitions.after(datetime(self.first.year, self.first.month, 1, tzinfo=UTC)).date() - timedelta(days=1)
+        return filters.query_for(self.first, last, (), ())
 
 
 def last(workspace: Workspace) -> Verification | None:
@@ -51,10 +52,9 @@ def months(workspace: Workspace, kept: int | None) -> list[Month]:
         cursor.execute(_SIZES)
         sizes = {_month_of(name): size for name, size in cursor.fetchall()}
     rows = SpendAxis.objects.of(workspace.pk, AxisName.ALL).annotate(month=TruncMonth("day")).values_list("month")
-    sums = {month: (calls, cost) for month, calls, cost in rows.annotate(n=Sum("calls"), sum=Sum("cost"))}
-    nothing = (0, Decimal(0))
+    sums = {month: Sums(*found) for month, *found in rows.annotate(**{f"sum_{name}": Total(name) for name in SUMS})}
     return [
-        Month(month, *sums.get(month, nothing), size, goes_on(workspace, month, kept) if kept else None)
+        Month(month, sums.get(month, Sums()), size, goes_on(workspace, month, kept) if kept else None)
         for month, size in sizes.items()
     ]
 

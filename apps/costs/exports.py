@@ -81,8 +81,19 @@ def _field(charge: Charge, name: str) -> Any:
 def values(workspace_id: int, axis: Axis, span: Span) -> Iterator[str]:
     """Yield the month by one dimension: every value, not only those that a page shows."""
     found = ranking.ranked(workspace_id, axis, span, rows=MOST_VALUES)
+    others = (
+        _others(axis, found, spend.proof(workspace_id, span.first, span.until)) if len(found) >= MOST_VALUES else []
+    )
     header = [axis.name, *axis.columns, *SUMS, "cost_complete_days", "cost_same_days_before", "calls_same_days_before"]
-    return csv_safe.stream(chain([header], _values(workspace_id, axis, found)))
+    return csv_safe.stream(chain([header], _values(workspace_id, axis, found), others))
+
+
+def _others(axis: Axis, found: list[ranking.Ranked], total: spend.Sums) -> list[list[Any]]:
+    """Return the line of what is beyond the last value, so that the file adds up to the total of the page."""
+    for one in found:
+        total.add(one.sums, -1)
+    sums = [getattr(total, name) for name in SUMS]
+    return [["others", *["" for _ in axis.columns], *sums, None, None, None]]
 
 
 def _values(workspace_id: int, axis: Axis, found: list[ranking.Ranked]) -> Iterator[list[Any]]:

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from apps.accounts.models import Workspace
 from apps.costs import spend
 from apps.costs.models import AxisName, Charge, ChargeQuerySet, Purpose, SpendAxis, SpendDay
-from apps.costs.spend import AXES, Axis, Sums
+from apps.costs.spend import AXES, Axis, Proof
 
 IDS = ("prompt_id", "team_id", "version_id", "api_key_id", "user_id")
 TEXTS = ("provider", "model", "purpose", "environment", "customer", "source")
@@ -126,25 +126,30 @@ class ChargeFilter(forms.Form):
             found = found.filter(FLAGS[flag])
         return found
 
-    def total(self, workspace: Workspace, days: Within | None) -> Sums | None:
-        """Return the exact total of the charges: from the smallest sums that know all conditions, or from the charges.
+    def total(self, workspace: Workspace, days: Within | None) -> Proof | None:
+        """Return the exact total of the charges and what of it no team has: from the smallest sums that know all conditions, or from the charges.
 
         None when only the charges know and they are too many to be added up while somebody waits.
         """
         if days is None:
-            return Sums()
+            return Proof()
         if self.flags or "source" in self.chosen:
             return self._added_up(workspace, days)
         alone = _alone(self.chosen)
-        if alone is not None:
-            rows = SpendAxis.objects.filter(alone, workspace_id=workspace.pk).within(days.first, days.last)
-            return spend.sums_of(rows)
-        if not NOT_SUMMED_BY_DAY & set(self.chosen):
-            values = {name: "" if value == "-" else value for name, value in self.chosen.items()}
-            return spend.sums_of(SpendDay.objects.of(workspace.pk).within(days.first, days.last).filter(**values))
-        return self._added_up(workspace, days)
+        if alone is None and NOT_SUMMED_BY_DAY & set(self.chosen):
+            return self._added_up(workspace, days)
+        values = {name: "" if value == "-" else value for name, value in self.chosen.items()}
+        by_days = SpendDay.objects.of(workspace.pk).within(days.first, days.last)
+        by_axis = SpendAxis.objects.filter(workspace_id=workspace.pk).within(days.first, days.last)
+        sums = spend.sums_of(by_days.filter(**values) if alone is None else by_axis.filter(alone))
+        nobodys = spend.ZERO
+        if not self.chosen:
+            nobodys = spend.sums_of(by_axis.filter(axis=AxisName.TEAM, value="0")).cost
+        elif not {"team_id", *NOT_SUMMED_BY_DAY} & set(self.chosen):
+            nobodys = spend.sums_of(by_days.filter(**values, team_id=0)).cost
+        return Proof(**vars(sums), unattributed_cost=nobodys)
 
-    def _added_up(self, workspace: Workspace, days: Within) -> Sums | None:
+    def _added_up(self, workspace: Workspace, days: Within) -> Proof | None:
         if spend.proof(workspace.pk, days.first, days.last).calls > MOST_ADDED:
             return None
         nothing = Value(spend.ZERO)
@@ -155,8 +160,9 @@ class ChargeFilter(forms.Form):
             sum_failed_calls=Sum("calls", filter=Q(failed=True), default=0),
             sum_estimated_cost=Sum(Coalesce("cost", nothing), filter=Q(estimated=True), default=spend.ZERO),
             sum_saved=Sum("saved", default=spend.ZERO),
+            sum_unattributed_cost=Sum(Coalesce("cost", nothing), filter=Q(team_id=None), default=spend.ZERO),
         )
-        return Sums(**{name.removeprefix("sum_"): value for name, value in found.items()})
+        return Proof(**{name.removeprefix("sum_"): value for name, value in found.items()})
 
     def query(self, *, without: str = "") -> str:
         """Return the filter as a query string, or with one condition less."""

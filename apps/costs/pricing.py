@@ -1,8 +1,8 @@
 """The price of a call from the workspace's own price list, remembered for a moment in each process."""
 
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from apps.costs.amounts import (
     rows_for,
     split_inclusive,
 )
+from apps.costs.model_names import GUESSED, is_guess, undated
 from apps.costs.models import Charge, Meter, Price
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
 
 SEEN_WITHIN = 1.0  # seconds until every process knows a new price; the one that added it knows at once
 REMEMBERED = 2_000
-DATED = re.compile(r"([-@]\d{8}|-latest)$")
 
 
 class Key(NamedTuple):
@@ -68,7 +68,9 @@ def quote(  # noqa: PLR0913  a call has this many facts that decide its price
     charge as estimated. Raises UsageError for a negative meter.
     """
     rows = _rows(Key(workspace_id, provider, model))
-    return cost_of(meters, in_force(rows, at), Terms(tier, region, connection_id))
+    priced = cost_of(meters, in_force(rows, at), Terms(tier, region, connection_id))
+    guessed = bool(rows) and rows[0].model != model and is_guess(provider, model)
+    return replace(priced, doubt=GUESSED) if guessed and not priced.unpriced and not priced.doubt else priced
 
 
 def terms_of(*, workspace_id: int, provider: str, model: str, at: datetime) -> tuple[set[str], set[str]]:
@@ -101,11 +103,6 @@ def missing(charge: Charge, *, has_any: bool = True) -> str:
     return f"no price for {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}" if names else ""
 
 
-def _undated(key: Key) -> str:
-    """Return the name of the family: Anthropic's answers name a model by its date, its price list does not."""
-    return DATED.sub("", key.model) if key.provider == "anthropic" else key.model
-
-
 def forget() -> None:
     """Drop what this process remembers of prices."""
     _known.clear()
@@ -117,7 +114,7 @@ def _rows(key: Key) -> Sequence[Price]:
     if remembered and 0 <= now - remembered[0] < SEEN_WITHIN:
         return remembered[1]
     prices = Price.objects.standing().filter(workspace_id=key.workspace_id)
-    rows = list(prices.of(key.provider, key.model)) or list(prices.of(key.provider, _undated(key)))
+    rows = list(prices.of(key.provider, key.model)) or list(prices.of(key.provider, undated(key.model)))
     if len(_known) >= REMEMBERED:
         _known.clear()
     if rows:  # a model without any price is asked for again, so that its first price counts at once

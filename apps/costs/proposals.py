@@ -10,7 +10,8 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 
 from apps.accounts.models import Workspace
-from apps.costs import price_entry, price_units, pricing
+from apps.costs import price_entry, price_units
+from apps.costs.model_names import undated
 from apps.costs.models import Meter, Price, PriceProposal, PriceProposalLine, SpendMonth, Tier
 from apps.costs.models.prices import TERMS
 from apps.costs.public_prices import public_prices
@@ -48,7 +49,7 @@ def used_models(workspace: Workspace) -> set[Model]:
     """Return the models that the books hold charges of, and the names whose prices those take."""
     rows = SpendMonth.objects.filter(workspace_id=workspace.pk).values_list("provider", "model").distinct()
     used = {Model(*row) for row in rows}
-    return used | {Model(one.provider, pricing.DATED.sub("", one.name)) for one in used if one.provider == "anthropic"}
+    return used | {Model(one.provider, undated(one.name)) for one in used}
 
 
 def public_list(workspace: Workspace, at: datetime) -> list[Price]:
@@ -61,7 +62,7 @@ def without_public_price(workspace: Workspace, listed: Iterable[Price]) -> list[
     """Return the models in use that neither the list in force nor this one knows, by name."""
     known = {row.model for row in listed} | set(workspace.prices.standing().values_list("model", flat=True).distinct())
     used = SpendMonth.objects.filter(workspace_id=workspace.pk).values_list("provider", "model").distinct()
-    return sorted(model for provider, model in used if model not in known and pricing.DATED.sub("", model) not in known)
+    return sorted(model for provider, model in used if model not in known and undated(model) not in known)
 
 
 def compare(workspace: Workspace, listed: Sequence[Price], at: datetime) -> Compared:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from apps.costs import ledger_corrections, pricing
 from apps.costs.amounts import Priced
 from apps.costs.filters import midnight
 from apps.costs.ledger_corrections import Outcome
+from apps.costs.model_names import DATED_IN_SQL, GUESSED, REPORTED, is_dated, is_guess
 from apps.costs.models import Charge, ChargeQuerySet, Repricing
 from apps.notices import actions as notices
 
@@ -80,16 +82,13 @@ def charges_of(repricing: Repricing) -> ChargeQuerySet:
     if repricing.provider:
         found = found.filter(provider=repricing.provider)
     if repricing.model:
-        found = found.filter(_named(repricing.provider, repricing.model))
+        found = found.filter(_named(repricing.model))
     return found.filter(_without_price()) if repricing.only_unpriced else found
 
 
-def _named(provider: str, model: str) -> models.Q:
+def _named(model: str) -> models.Q:
     """Ask for a model by its name, and by the dated names whose prices it is asked for when they have none."""
-    same = models.Q(model=model)
-    if provider == "anthropic":
-        same |= models.Q(model__regex=rf"^{re.escape(model)}([-@][0-9]{{8}}|-latest)$")
-    return same
+    return models.Q(model=model) | models.Q(model__regex=f"^{re.escape(model)}{DATED_IN_SQL}")
 
 
 def _without_price() -> models.Q:
@@ -120,7 +119,7 @@ def price_of(row: Charge) -> Priced:
     """
     if not row.meters or (row.cost is not None and not row.price_ids):
         return Priced(row.cost, tuple(row.price_ids))
-    return pricing.quote(
+    priced = pricing.quote(
         workspace_id=row.workspace_id,
         provider=row.provider,
         model=row.model,
@@ -130,6 +129,10 @@ def price_of(row: Charge) -> Priced:
         region=row.region,
         connection_id=row.connection_id,
     )
+    # A model that was reported with a date stands in the books under the name whose price was taken.
+    reported = row.tags.get(REPORTED, "")
+    guessed = is_guess(row.provider, reported) and not is_dated(row.model)
+    return replace(priced, doubt=GUESSED) if guessed and not priced.unpriced and not priced.doubt else priced
 
 
 def _note(found: Repricing, batch: Sequence[UUID], outcome: Outcome) -> None:

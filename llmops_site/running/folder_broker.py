@@ -25,6 +25,15 @@ class Channel(filesystem.Channel):
         # Kombu notes in memory that a queue is bound before the folder knows: what another thread sends then is lost.
         with _BINDING:
             super().queue_bind(*arguments, **options)  # type: ignore[no-untyped-call]
+            self._bind_again(*arguments, **options)
+
+    def _bind_again(
+        self, queue: str, exchange: str | None = None, routing_key: str = "", arguments: Any = None, **_: Any
+    ) -> None:
+        """Write it down although Kombu remembers it: the folder may have been cleared, or be another one."""
+        named = exchange or "amq.direct"
+        kind = self.typeof(named)  # type: ignore[no-untyped-call]
+        self._queue_bind(named, *kind.prepare_bind(queue, named, routing_key, arguments))
 
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
         _write(Path(self.data_folder_out) / f"{time.monotonic() * 1000:.0f}_{uuid.uuid4()}.{queue}.msg", payload)

@@ -43,7 +43,7 @@ def change(fay):
     def changed(budget, **values):
         facts = {
             name: getattr(budget, name)
-            for name in ("name", "mode", "limit_amount", "thresholds", "warns_of_forecast", "owner")
+            for name in ("name", "mode", "limit_amount", "thresholds", "forecast_thresholds", "owner")
         }
         return actions.change_budget(budget=budget, acting_user=fay, **{**facts, **values})
 

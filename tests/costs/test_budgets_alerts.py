@@ -103,9 +103,16 @@ def test_the_forecast_is_told_once_and_only_while_the_limit_stands(workspace, fa
 
 
 def test_a_budget_that_does_not_warn_of_its_forecast_does_not(workspace, fay):
-    make_budget(workspace, "2.50", thresholds=[], warns_of_forecast=False)
+    make_budget(workspace, "2.50", thresholds=[], forecast_thresholds=[])
     burn_down(workspace, "0.10")
     assert alerts.tell(NOON) == 0
+
+
+def test_shares_of_the_forecast_that_are_expected_and_not_passed_are_one_notice(workspace, fay):
+    make_budget(workspace, "3.50", name="Support", thresholds=[], forecast_thresholds=[30, 80, 85, 90, 100])
+    burn_down(workspace, "0.10")  # 1.40 spent, 3 dollars expected: 40 % and 85.7 %
+    assert (alerts.tell(NOON), alerts.tell(NOON)) == (1, 0)
+    assert titles(fay) == ["Support is on its way to 85 % of its limit"]
 
 
 def test_the_expected_end_follows_the_week(workspace):

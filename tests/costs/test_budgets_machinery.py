@@ -46,7 +46,7 @@ def test_budgets_are_made_changed_and_ended_while_calls_are_in_flight_and_count_
             )  # fmt: skip
             actions.change_budget(
                 budget=made, name=made.name, mode=("hard", "warn")[turn % 2], limit_amount=Decimal("1.00"),
-                thresholds=[], warns_of_forecast=False, owner=None, acting_user=fay,
+                thresholds=[], forecast_thresholds=[], owner=None, acting_user=fay,
             )  # fmt: skip
             if turn % 3 == 2:
                 actions.end_budget(budget=made, acting_user=fay)

@@ -40,7 +40,7 @@ def asked(**values):
         "mode": "hard",
         "period": "month",
         "thresholds": "50, 80, 100",
-        "warns_of_forecast": "on",
+        "forecast_thresholds": "90, 100",
         **values,
     }
 

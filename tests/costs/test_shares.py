@@ -45,5 +45,5 @@ def test_a_budget_beside_the_month_is_named_before_its_limit(client_of, fay, wor
         budget_rows.make_budget(workspace, "10", name="The whole house")
         budget_rows.book(workspace, cost="12")
         page = client_of(fay).get(reverse("spend_month", kwargs={"workspace": "acme"})).content.decode()
-    assert ": The whole house, $10.00 a month" in page
+    assert "· The whole house, $10.00 a month" in page
     assert "Used up of" not in " ".join(page.split())

@@ -45,6 +45,17 @@ def test_nobody_takes_half_a_message(tmp_path: Path) -> None:
     assert list((tmp_path / "messages").iterdir()) == []
 
 
+def test_a_folder_that_was_cleared_is_filled_again(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    for _ in range(2):
+        with Connection("filesystem://", transport_options=given) as connection:
+            queue = connection.SimpleQueue("celery")
+            queue.put("whole")
+            assert queue.get(timeout=10).payload == "whole"
+        for file in (tmp_path / "control").iterdir():
+            file.unlink()
+
+
 def test_queues_that_are_made_at_once_are_all_known(tmp_path: Path) -> None:
     given = options(tmp_path)
     together = threading.Barrier(8)

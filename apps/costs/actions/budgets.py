@@ -43,13 +43,15 @@ def create_budget(  # noqa: PLR0913  a budget has this many facts
     limit_amount: Decimal,
     acting_user: User,
     thresholds: Sequence[int] = (50, 80, 100),
-    warns_of_forecast: bool = True,
+    forecast_thresholds: Sequence[int] = (100,),
     owner: User | None = None,
 ) -> Budget:
     """Set a limit on what the charges under all `conditions` may come to; the running period counts from its start.
 
     Raises BudgetRefused for a limit or threshold that makes no sense, BudgetNameTaken.
     """
+    # One at a time, so that the second of two equal names is told in words; before the sums, as a move of zones has it.
+    Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
     ledger_sums.stand_still()
     today = periods.day_of(timezone.now(), workspace.zone)
     budget = Budget(
@@ -57,8 +59,7 @@ def create_budget(  # noqa: PLR0913  a budget has this many facts
         period=Budget.Period(period),
         counted_from=periods.bounds(period, today)[0],
         **_conditions(conditions),
-        **_terms(workspace, name, mode, limit_amount, thresholds, owner),
-        warns_of_forecast=warns_of_forecast,
+        **_terms(workspace, name, mode, limit_amount, thresholds, forecast_thresholds, owner),
     )
     if ledger_sums.countable_from(budget) > budget.counted_from:
         raise BudgetRefused(
@@ -81,7 +82,7 @@ def change_budget(  # noqa: PLR0913  a budget has this many facts
     mode: str,
     limit_amount: Decimal,
     thresholds: Sequence[int],
-    warns_of_forecast: bool,
+    forecast_thresholds: Sequence[int],
     owner: User | None,
     acting_user: User,
     reason: str = "",
@@ -91,11 +92,12 @@ def change_budget(  # noqa: PLR0913  a budget has this many facts
     What it covers and its calendar stay: that would be another budget. Raises BudgetRefused, BudgetNameTaken and
     BudgetEnded.
     """
+    Workspace.objects.select_for_update(no_key=True).get(pk=budget.workspace_id)
     found = _locked(budget)
     before = _facts(found)
-    for field, value in _terms(found.workspace, name, mode, limit_amount, thresholds, owner).items():
+    terms = _terms(found.workspace, name, mode, limit_amount, thresholds, forecast_thresholds, owner)
+    for field, value in terms.items():
         setattr(found, field, value)
-    found.warns_of_forecast = warns_of_forecast
     _refuse_taken_name(found)
     found.save()
     today = periods.day_of(timezone.now(), found.workspace.zone)
@@ -140,23 +142,34 @@ def _conditions(conditions: Mapping[str, int | str]) -> dict[str, int | str]:
 
 
 def _terms(
-    workspace: Workspace, name: str, mode: str, limit_amount: Decimal, thresholds: Sequence[int], owner: User | None
+    workspace: Workspace,
+    name: str,
+    mode: str,
+    limit_amount: Decimal,
+    thresholds: Sequence[int],
+    forecast_thresholds: Sequence[int],
+    owner: User | None,
 ) -> dict[str, Any]:
     cleaned = " ".join(text.clean(name, field="The name").split())
     if not cleaned or len(cleaned) > 120:
         raise BudgetRefused("The name needs between 1 and 120 characters.")
-    wanted = sorted(set(thresholds))
-    if len(wanted) > MOST_THRESHOLDS or not all(1 <= share <= HIGHEST_THRESHOLD for share in wanted):
-        raise BudgetRefused("Warnings come at up to ten shares of the limit, each between 1 % and 1,000 %.")
     if owner and not workspace.memberships.filter(user=owner).exists():
         raise BudgetRefused(f"{owner} is no member of {workspace.name}.")
     return {
         "name": cleaned,
         "mode": Budget.Mode(mode),
         "limit_amount": _limit(limit_amount),
-        "thresholds": wanted,
+        "thresholds": _shares(thresholds),
+        "forecast_thresholds": _shares(forecast_thresholds),
         "owner": owner,
     }
+
+
+def _shares(thresholds: Sequence[int]) -> list[int]:
+    wanted = sorted(set(thresholds))
+    if len(wanted) > MOST_THRESHOLDS or not all(1 <= share <= HIGHEST_THRESHOLD for share in wanted):
+        raise BudgetRefused("Warnings come at up to ten shares of the limit, each between 1 % and 1,000 %.")
+    return wanted
 
 
 def _limit(limit_amount: Decimal) -> Decimal:
@@ -170,8 +183,6 @@ def _limit(limit_amount: Decimal) -> Decimal:
 
 
 def _refuse_taken_name(budget: Budget) -> None:
-    # One at a time, so that the second of two equal names is told in words.
-    Workspace.objects.select_for_update(no_key=True).get(pk=budget.workspace_id)
     if Budget.objects.live().filter(workspace=budget.workspace_id, name=budget.name).exclude(pk=budget.pk).exists():
         raise BudgetNameTaken(f"There is a budget called {budget.name} already.")
 
@@ -205,6 +216,6 @@ def _facts(budget: Budget) -> dict[str, Any]:
         "period": str(budget.period),
         "covers": known.conditions_of(budget),
         "thresholds": list(budget.thresholds),
-        "warns_of_forecast": budget.warns_of_forecast,
+        "forecast_thresholds": list(budget.forecast_thresholds),
         "owner": str(budget.owner or ""),
     }

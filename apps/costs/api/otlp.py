@@ -96,10 +96,18 @@ def _taken(key: ApiKey, kind: str, file: IO[bytes]) -> Taken:
     backlog = BACKLOGS[kind](file)
     try:
         return telemetry.take_spans(
-            Sender.of_key(key, SOURCE), backlog.spans(), own_server=urlsplit(settings.PUBLIC_URL).netloc
+            Sender.of_key(key, SOURCE), backlog.spans(), own_servers=_own_servers(settings.PUBLIC_URL)
         )
     except (OperationalError, InterfaceError):
         raise BooksAway from None
+
+
+def _own_servers(url: str) -> frozenset[str]:
+    """Return how spans may name this desk as the server of a call: with its port, or without one that is the usual."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme, 0)
+    host, port = (parts.hostname or "").lower(), parts.port or usual
+    return frozenset({f"{host}:{port}", *([host] if port == usual else [])}) if host else frozenset()
 
 
 def _answer(kind: str, taken: Taken) -> HttpResponse:

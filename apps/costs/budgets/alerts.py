@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Due(NamedTuple):
-    """What there is to tell of a period: thresholds that were passed, or the limit that will be."""
+    """What there is to tell of a period: thresholds that were passed, or that will be."""
 
     kind: BudgetAlert.Kind
     thresholds: list[int]
@@ -67,20 +67,27 @@ def _mend_limits(workspace: Workspace, today: date) -> None:
 
 
 def _due(row: BudgetPeriod, now_at: Burn) -> list[Due]:
-    """Return what was passed and not told yet; a forecast is told only of a limit that still stands."""
+    """Return what was passed and not told yet; a forecast is told only of a share that is not passed yet."""
     told = {(alert.kind, alert.threshold) for alert in row.alerts.all()}
     actual = BudgetAlert.Kind.ACTUAL
     passed = [share for share in row.budget.thresholds if _is_passed(now_at, share)]
     due = [Due(actual, new)] if (new := [share for share in passed if (actual, share) not in told]) else []
     forecast = BudgetAlert.Kind.FORECAST
-    expected = now_at.projected is not None and now_at.spent < now_at.limit < now_at.projected
-    if expected and row.budget.warns_of_forecast and (forecast, WHOLE) not in told:
-        due.append(Due(forecast, [WHOLE]))
+    expected = [share for share in row.budget.forecast_thresholds if _is_expected(now_at, share)]
+    if new := [share for share in expected if (forecast, share) not in told]:
+        due.append(Due(forecast, new))
     return due
 
 
 def _is_passed(now_at: Burn, share: int) -> bool:
     return now_at.spent > 0 and now_at.spent * WHOLE >= now_at.limit * share
+
+
+def _is_expected(now_at: Burn, share: int) -> bool:
+    if now_at.projected is None or _is_passed(now_at, share):
+        return False
+    end, wanted = now_at.projected * WHOLE, now_at.limit * share
+    return end > wanted if share == WHOLE else end >= wanted
 
 
 @transaction.atomic
@@ -111,7 +118,8 @@ def _listeners(workspace: Workspace, budget: Budget) -> list[User]:
 
 def _title(budget: Budget, kind: BudgetAlert.Kind, share: int) -> str:
     if kind == BudgetAlert.Kind.FORECAST:
-        return f"{budget.name} is on its way over its limit"
+        over = f"{budget.name} is on its way over its limit"
+        return over if share == WHOLE else f"{budget.name} is on its way to {share} % of its limit"
     return f"{budget.name} is used up" if share == WHOLE else f"{budget.name} has passed {share} % of its limit"
 
 

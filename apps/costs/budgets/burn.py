@@ -6,9 +6,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from apps.accounts.models import Workspace
-from apps.costs import forecast
+from apps.costs import filters, forecast
 from apps.costs.budgets import daily, periods
 from apps.costs.budgets.daily import Daily
+from apps.costs.budgets.known import conditions_of
 from apps.costs.models import Budget, BudgetPeriod
 
 ZERO = Decimal(0)
@@ -40,6 +41,12 @@ class Burn:
     @property
     def last_day(self) -> date:
         return self.ends_on - timedelta(days=1)
+
+    @property
+    def charges_query(self) -> str:
+        """Return the query string of the charges behind what is spent."""
+        conditions = conditions_of(self.budget)
+        return filters.query_for(self.starts_on, self.last_day, tuple(conditions), tuple(conditions.values()))
 
     @property
     def left(self) -> Decimal:

@@ -9,7 +9,6 @@ from django.db.models import Count, Min, Q, Sum
 
 from apps.accounts.models import AuditEvent, Workspace
 from apps.core import charts, formats
-from apps.costs import filters
 from apps.costs.budgets import burn, daily, periods
 from apps.costs.budgets.burn import Burn
 from apps.costs.budgets.daily import Daily
@@ -25,7 +24,7 @@ FACTS = {
     "limit": "Limit",
     "mode": "When it is used up",
     "thresholds": "Warnings",
-    "warns_of_forecast": "Warning of the forecast",
+    "forecast_thresholds": "Warnings of the forecast",
     "owner": "Owner",
 }
 
@@ -113,19 +112,9 @@ def _fact(name: str, value: Any, currency: str) -> str:
         return formats.money(Decimal(value), currency)
     if name == "mode":
         return str(Budget.Mode(value).label)
-    if name == "thresholds":
+    if name in ("thresholds", "forecast_thresholds"):
         return ", ".join(f"{share} %" for share in value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return str(value) or "nobody"
-
-
-def charges_query(found: Burn) -> str:
-    """Return the query string of the charges behind the number; none where the list of charges knows no such filter."""
-    conditions = conditions_of(found.budget)
-    if not set(conditions) <= set(filters.ChargeFilter.base_fields):
-        return ""
-    return filters.query_for(found.starts_on, found.last_day, tuple(conditions), tuple(conditions.values()))
 
 
 def figure(found: Burn, today: date, currency: str) -> tuple[charts.Figure, list[dict[str, Any]], list[list[str]]]:

@@ -34,7 +34,7 @@ class BudgetTermsForm(forms.Form):
         label="When it is used up",
         widget=forms.RadioSelect,
         help_text="To refuse, room is held for each call before it is sent, so calls through here never pass the limit by a "
-        "cent. Charges that are sent in from elsewhere are counted and cannot be refused.",
+        "cent, from a second after it is saved on. Charges that are sent in from elsewhere are counted and cannot be refused.",
     )
     thresholds = forms.CharField(
         max_length=60,
@@ -42,7 +42,12 @@ class BudgetTermsForm(forms.Form):
         label="Warn at",
         help_text="Shares of the limit in percent, with commas. Each is told once in a period.",
     )
-    warns_of_forecast = forms.BooleanField(required=False, label="Warn when the forecast goes over the limit")
+    forecast_thresholds = forms.CharField(
+        max_length=60,
+        required=False,
+        label="Warn when it is expected to reach",
+        help_text="The same of what the period will come to if the days go on as they did. Empty for no such warning.",
+    )
 
     def __init__(self, *args: Any, workspace: Workspace, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -53,7 +58,13 @@ class BudgetTermsForm(forms.Form):
         self.fields["owner"] = forms.ChoiceField(required=False, choices=[("", "Nobody"), *names], help_text=OWNER_HELP)
 
     def clean_thresholds(self) -> list[int]:
-        parts = [part.strip(" %\u00a0") for part in self.cleaned_data["thresholds"].split(",")]
+        return self._shares("thresholds")
+
+    def clean_forecast_thresholds(self) -> list[int]:
+        return self._shares("forecast_thresholds")
+
+    def _shares(self, name: str) -> list[int]:
+        parts = [part.strip(" %\u00a0") for part in self.cleaned_data[name].split(",")]
         shares = [part for part in parts if part]
         if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 1000 for part in shares) or len(shares) > 10:
             raise forms.ValidationError("Write up to ten whole percentages between 1 and 1000, like 50, 80, 100.")
@@ -61,7 +72,7 @@ class BudgetTermsForm(forms.Form):
 
     def terms(self) -> dict[str, Any]:
         """Return what the actions take."""
-        names = ("name", "mode", "limit_amount", "thresholds", "warns_of_forecast")
+        names = ("name", "mode", "limit_amount", "thresholds", "forecast_thresholds")
         found = {name: self.cleaned_data[name] for name in names}
         return {**found, "owner": self.people.get(self.cleaned_data["owner"])}
 

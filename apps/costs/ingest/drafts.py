@@ -17,10 +17,11 @@ from apps.costs.ingest.price_book import Found, PriceBook
 from apps.costs.ingest.refusals import Refused, shown
 from apps.costs.ledger import NewCharge, meters_of
 from apps.costs.ledger_ids import charge_id
+from apps.costs.model_names import REPORTED
 from apps.costs.models import Meter
 
 MOST = Decimal(10) ** 8  # what the ledger's column holds
-NAME_OF_MODEL, SENT_COST = "reported_model", "reported_cost"
+SENT_COST = "reported_cost"
 OURS = frozenset({"gateway", "correction"})
 
 
@@ -125,7 +126,7 @@ def _charge(desk: _Desk, event: Event) -> NewCharge:
         raise Refused("no-provider", f"It does not say whose model {shown(event.models[0])} is.")
     tags = dict(event.tags)
     if found.model != event.models[0]:
-        tags[NAME_OF_MODEL] = event.models[0]
+        tags[REPORTED] = event.models[0]
     return NewCharge(
         id=charge_id(workspace_id=sender.workspace_id, source=sender.source, source_id=event.source_id, at=event.at),
         workspace_id=sender.workspace_id,

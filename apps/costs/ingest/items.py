@@ -204,11 +204,11 @@ def key_of(words: str) -> str:
 
 
 def fitting(source_id: str) -> str:
-    """Return the id as the books can hold it; a longer one keeps its beginning and is told apart by its hash."""
+    """Return the id as the books can hold it; one that is too long for an id may be a text, and only its hash is kept."""
+    if len(source_id) > LONGEST_ID:
+        return f"#{key_of(source_id)}"
     cleaned = _plain(source_id, len(source_id))
-    if len(cleaned) <= LONGEST_ID and cleaned == source_id:
-        return source_id
-    return f"{cleaned[: LONGEST_ID - 65]}#{key_of(source_id)}"
+    return source_id if cleaned == source_id else f"{cleaned[: LONGEST_ID - 65]}#{key_of(source_id)}"
 
 
 def _event(raw: Mapping[str, Any], now: datetime) -> Event:

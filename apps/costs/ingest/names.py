@@ -25,14 +25,16 @@ class KnownPrompt:
 class Names:
     """What the workspace calls its teams, people and prompts, looked up once for many events.
 
-    A name that nobody knows stays on the charge as it was sent: it must not hold up the money.
+    A text of digits that nobody is called is an id: sheets and spans can send nothing but texts. A name that nobody
+    knows stays on the charge as it was sent: it must not hold up the money.
     """
 
     def __init__(self, workspace_id: int, events: Sequence[Event]) -> None:
         self.workspace_id = workspace_id
         self.teams = _teams(workspace_id) if any(event.team for event in events) else {}
         self.users = _users(workspace_id, {event.user.lower() for event in events if event.user})
-        self.prompts = _prompts(workspace_id, {event.prompt for event in events if event.prompt})
+        wanted = {event.prompt for event in events if event.prompt}
+        self.prompts = _prompts(workspace_id, wanted | {number for prompt in wanted if (number := _id_of(prompt))})
 
     def values(self, event: Event) -> Values:
         """Return the values of the charge that say who it is for; a team of "" is left to the caller."""
@@ -41,7 +43,8 @@ class Names:
     def _team(self, event: Event) -> Values:
         if not event.team:
             return {}
-        team = self.teams.get(event.team if isinstance(event.team, int) else event.team.lower())
+        name = event.team if isinstance(event.team, int) else event.team.lower()
+        team = self.teams.get(name) or self.teams.get(_id_of(name) or 0)
         if team is None:
             return {"team_id": None, "team_name": str(event.team)}
         return {"team_id": team.pk, "team_name": team.name}
@@ -55,13 +58,18 @@ class Names:
     def _prompt(self, event: Event) -> Values:
         if not event.prompt:
             return {}
-        known = self.prompts.get(event.prompt)
+        known = self.prompts.get(event.prompt) or self.prompts.get(_id_of(event.prompt) or 0)
         number = {"version_number": event.version}
         if known is None:
             # Nobody's name with spaces may be the prompt itself, sent by mistake: that must not stay.
             return {"prompt_name": str(event.prompt), **number} if is_plain_name(str(event.prompt)) else {}
         version_id = known.versions.get(event.version) if event.version is not None else None
         return {"prompt_id": known.id, "prompt_name": known.name, "version_id": version_id, **number}
+
+
+def _id_of(name: str | int) -> int | None:
+    """Return the id that a text of digits may be."""
+    return int(name) if isinstance(name, str) and name.isascii() and name.isdigit() and len(name) < 19 else None
 
 
 def _teams(workspace_id: int) -> dict[str | int, Team]:

@@ -1,6 +1,5 @@
 """The prices of many events at once: whose model a name means, and what it cost at the event's moment."""
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from apps.costs.amounts import Priced, PriceRow, Terms, cost_by, in_force, input_tokens_of, rows_for, used_of
 from apps.costs.ingest.items import Event
+from apps.costs.model_names import GUESSED, is_dated, is_guess, undated
 from apps.costs.models import Meter, Price
 
 # What instrumentation calls a provider, and what price lists do.
@@ -26,8 +26,6 @@ PROVIDERS = {
     **dict.fromkeys(("x_ai", "xai"), "x-ai"),
     "openai-responses": "openai",
 }
-DATED = re.compile(r"(?:-20\d\d-?[01]\d-?[0-3]\d|@20\d{6}|-latest)$")
-GUESSED = "No price list knows that name; the price of the model without its date was taken."
 
 
 class Row(NamedTuple):
@@ -101,12 +99,12 @@ class PriceBook:
         return known
 
     def _find(self, given: str, models: tuple[str, ...]) -> Found:
-        for name, is_guess in _candidates(given, models):
+        for name, guessed in _candidates(given, models):
             provider = _provider(given, models) or self._only_provider(name)
             rows = self._rows.get((provider, name))
             if rows:
                 steps = sorted({row.above_input_tokens for row in rows})
-                return Found(provider, name, rows, _edges(rows), steps, is_guess)
+                return Found(provider, name, rows, _edges(rows), steps, guessed)
         return Found(_provider(given, models), models[0])
 
     def _only_provider(self, model: str) -> str:
@@ -126,7 +124,8 @@ def _candidates(given: str, models: tuple[str, ...]) -> Iterator[tuple[str, bool
     plain = [name.removeprefix(prefix) for name in models]
     exact = list(dict.fromkeys([*models, *plain]))
     yield from ((name, False) for name in exact)
-    yield from ((DATED.sub("", name), True) for name in plain if DATED.search(name))
+    provider = _provider(given, models)
+    yield from ((undated(name), is_guess(provider, name)) for name in plain if is_dated(name))
 
 
 def _edges(rows: Iterable[Row]) -> list[datetime]:

@@ -270,8 +270,9 @@ def _said(facts: Facts) -> dict[str, Value]:
 def _words(said: Facts, resource: Facts) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in {**resource, **said}.items():
-        if name in WORDS:
-            found[name] = str(value)[: TEXTS[name]]
+        # What is longer than such a name can be is something else, and may be the prompt itself: it is left out, not cut.
+        if name in WORDS and len(str(value)) <= TEXTS[name]:
+            found[name] = str(value)
     version = said.get("version", resource.get("version"))
     number = _whole(version) if isinstance(version, int | str) else None
     if isinstance(number, int) and 0 <= number < 2**31:
@@ -293,8 +294,9 @@ def _tags(facts: Facts, resource: Facts) -> dict[str, str]:
     for source in (resource, facts):
         for name, value in source.items():
             label = TAGS.get(name) or (name.removeprefix(TAG_PREFIX) if name.startswith(TAG_PREFIX) else "")
-            if label and len(found) < MOST_TAGS:
-                found[label[:TAG_NAME]] = str(value)[:TAG_VALUE]
+            fits = 0 < len(label) <= TAG_NAME and len(str(value)) <= TAG_VALUE
+            if fits and len(found) < MOST_TAGS:
+                found[label] = str(value)
     return found
 
 
@@ -310,5 +312,6 @@ def _amount(value: Value) -> Decimal | None:
 
 
 def _server(facts: Facts) -> str:
-    address, port = facts.get(SERVER), facts.get(PORT)
-    return f"{address}:{port}" if address and port else str(address or "")
+    """Return whom the call went to, with the port where it is told."""
+    address, port = str(facts.get(SERVER) or "").lower(), facts.get(PORT)
+    return f"{address}:{port}" if address and port else address

@@ -1,7 +1,7 @@
 """Books what spans tell of calls to models."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,13 +40,13 @@ class Taken:
         return " ".join(parts)
 
 
-def take_spans(sender: Sender, spans: Iterable[SpanRead], *, own_server: str) -> Taken:
+def take_spans(sender: Sender, spans: Iterable[SpanRead], *, own_servers: Collection[str]) -> Taken:
     """Book the spans that tell of a call with its usage; the others are nothing to the books.
 
     A call to our own address is left out: it was charged when it passed through.
     """
     taken = Taken()
-    for outcome in booking.take(sender, _items(spans, own_server, taken)):
+    for outcome in booking.take(sender, _items(spans, own_servers, taken)):
         if outcome.charge_id is None:
             taken.not_booked[outcome.reason] += 1
         else:
@@ -54,12 +54,12 @@ def take_spans(sender: Sender, spans: Iterable[SpanRead], *, own_server: str) ->
     return taken
 
 
-def _items(spans: Iterable[SpanRead], own_server: str, taken: Taken) -> Iterator[dict[str, Any]]:
+def _items(spans: Iterable[SpanRead], own_servers: Collection[str], taken: Taken) -> Iterator[dict[str, Any]]:
     for span in spans:
         taken.spans += 1
         if span.item is None:
             taken.silent += span.is_silent
-        elif own_server and span.server == own_server:
+        elif span.server in own_servers:
             taken.ours += 1
         else:
             yield span.item

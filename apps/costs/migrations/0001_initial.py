@@ -379,7 +379,7 @@ class Migration(migrations.Migration):
                 ('mode', models.CharField(choices=[('hard', 'Refuse what does not fit'), ('warn', 'Warn only')], default='warn', max_length=4)),
                 ('limit_amount', models.DecimalField(decimal_places=12, max_digits=20)),
                 ('thresholds', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveSmallIntegerField(), default=apps.costs.models.budgets.usual_thresholds, size=None)),
-                ('warns_of_forecast', models.BooleanField(default=True)),
+                ('forecast_thresholds', django.contrib.postgres.fields.ArrayField(base_field=models.PositiveSmallIntegerField(), default=apps.costs.models.budgets.usual_forecast_thresholds, size=None)),
                 ('counted_from', models.DateField()),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('ended_at', models.DateTimeField(null=True)),

@@ -13,6 +13,10 @@ def usual_thresholds() -> list[int]:
     return [50, 80, 100]
 
 
+def usual_forecast_thresholds() -> list[int]:
+    return [100]
+
+
 class BudgetQuerySet(models.QuerySet["Budget"]):
     def live(self) -> Self:
         return self.filter(ended_at=None)
@@ -51,7 +55,7 @@ class Budget(models.Model):
     mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.WARN)
     limit_amount = models.DecimalField(max_digits=20, decimal_places=12)
     thresholds = ArrayField(models.PositiveSmallIntegerField(), default=usual_thresholds)
-    warns_of_forecast = models.BooleanField(default=True)
+    forecast_thresholds = ArrayField(models.PositiveSmallIntegerField(), default=usual_forecast_thresholds)
     counted_from = models.DateField()
     owner = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -11,11 +11,11 @@ from apps.accounts.rights import Right
 from apps.core.errors import DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.costs import actions
-from apps.costs.budgets import burn, detail, preview, words
+from apps.costs.budgets import burn, detail, preview, trust, words
 from apps.costs.forms.budgets import BudgetForm, BudgetTermsForm, PreviewForm
 from apps.costs.models import Budget
 
-EMPTY = {"mode": Budget.Mode.HARD, "thresholds": "50, 80, 100", "warns_of_forecast": True}
+EMPTY = {"mode": Budget.Mode.HARD, "thresholds": "50, 80, 100", "forecast_thresholds": "100"}
 
 
 @require_GET
@@ -26,6 +26,7 @@ def budget_list(request: HttpRequest) -> HttpResponse:
     context = {
         "burns": sorted(running.values(), key=lambda found: (-found.share, found.budget.name)),
         "covers": words.described(request.workspace.pk, budgets),
+        "trust": trust.of(running.values(), request.workspace.pk, request.workspace.zone),
         "ended": detail.ended(request.workspace),
         "may_manage": request.membership.may(Right.MANAGE_BUDGETS),
     }
@@ -47,7 +48,7 @@ def budget(request: HttpRequest, budget_id: int) -> HttpResponse:
         "earlier": detail.earlier(found, running.starts_on),
         "alerts": detail.alerts(found),
         "changes": detail.changes(request.workspace, found),
-        "charges_query": detail.charges_query(running),
+        "trust": trust.of([running], request.workspace.pk, request.workspace.zone)[found.pk],
         "figure": figure,
         "columns": columns,
         "rows": rows,
@@ -133,6 +134,6 @@ def _terms_of(found: Budget) -> dict[str, Any]:
         "limit_amount": format(found.limit_amount.normalize(), "f"),
         "mode": found.mode,
         "thresholds": ", ".join(map(str, found.thresholds)),
-        "warns_of_forecast": found.warns_of_forecast,
+        "forecast_thresholds": ", ".join(map(str, found.forecast_thresholds)),
         "owner": str(found.owner_id or ""),
     }
