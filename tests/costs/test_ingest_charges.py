@@ -156,11 +156,18 @@ def test_the_key_and_its_team_stand_on_the_charge(secret: str, workspace: Worksp
 
 def test_a_team_is_known_by_its_name_or_its_id(secret: str, workspace: Workspace) -> None:
     team = factories.make_team(workspace, "Research")
-    send(secret, item("1", team="research"), item("2", team=team.pk), item("3", team="Nobody's"))
+    send(
+        secret,
+        item("1", team="research"),
+        item("2", team=team.pk),
+        item("3", team="Nobody's"),
+        item("4", team=str(team.pk)),
+    )
     assert list(Charge.objects.order_by("source_id").values_list("team_id", "team_name")) == [
         (team.pk, "Research"),
         (team.pk, "Research"),
         (None, "Nobody's"),
+        (team.pk, "Research"),
     ]
 
 

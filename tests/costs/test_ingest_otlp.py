@@ -203,13 +203,6 @@ def test_a_cost_in_a_span_never_replaces_our_price(secret: str) -> None:
     assert (the_charge().cost, the_charge().tags["reported_cost"]) == (Decimal("0.0075"), "42.5")
 
 
-def test_a_call_through_us_is_not_paid_for_twice(secret: str, settings: Any) -> None:
-    settings.PUBLIC_URL = "https://desk.example.com:8443"
-    through = {**CHAT, "server.address": "desk.example.com", "server.port": 8443}
-    export(secret, backlog(span(through, 1), span({**CHAT, "server.address": "api.openai.com"}, 2)))
-    assert the_charge().source_id.endswith("2")
-
-
 def as_json(**changes: Any) -> dict[str, Any]:
     def value(given: Any) -> dict[str, Any]:
         return {"stringValue": given} if isinstance(given, str) else {"intValue": str(given)}

@@ -7,6 +7,7 @@ import pytest
 
 from apps.costs import amounts, pricing, seed
 from apps.costs.amounts import Terms
+from apps.costs.model_names import GUESSED
 from apps.costs.models import Meter, Tier
 
 AT = datetime(2026, 11, 15, tzinfo=UTC)
@@ -186,7 +187,9 @@ def test_a_dated_name_of_anthropics_has_the_price_of_its_family(workspace):
     asked = {"workspace_id": workspace.pk, "at": AT, "meters": {Meter.INPUT: 1000}}
     dated = pricing.quote(provider="anthropic", model="claude-sonnet-4-5-20250929", **asked)
     assert (dated.cost, dated.doubt) == (Decimal("0.003"), "")
-    assert pricing.quote(provider="openai", model="gpt-4o-20990101", **asked).unpriced
+    guessed = pricing.quote(provider="openai", model="gpt-4o-2099-01-01", **asked)
+    assert (guessed.cost, guessed.doubt) == (Decimal("0.0025"), GUESSED)
+    assert pricing.quote(provider="openai", model="gpt-4o-unheard-of", **asked).unpriced
 
 
 def own(model, price, **terms):

@@ -66,6 +66,12 @@ def test_a_dearer_text_waits_for_finance_and_goes_live_with_it(dear: ChangeReque
     assert body["spend_approvals"][0]["decided_by"] == "Fay"
 
 
+def test_what_finance_is_told_holds_nothing_of_the_text(dear: ChangeRequest, fay: User) -> None:
+    (notice,) = Notification.objects.filter(user=fay)
+    assert dear.items.get().prompt.name in f"{notice.title} {notice.body}"
+    assert CANARY not in f"{notice.title} {notice.body} {notice.url}"
+
+
 def test_a_decline_blocks_with_its_reason(dear: ChangeRequest, paula: User, fay: User) -> None:
     with pytest.raises(DomainError, match="Say why"):
         decide(dear, fay, "decline", reason=" ")
