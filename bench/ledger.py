@@ -190,12 +190,12 @@ FREE = {"team": "1 + d % 40", "prompt": "1 + d / 40 % 60", "model": "d / 2400 % 
 LOAD = """
 INSERT INTO costs_charge (id, workspace_id, at, provider, model, tier, region, calls, input_tokens, cache_read_tokens,
     cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
-    web_searches, other_meters, cost, saved, price_ids, estimated, unpriced, purpose, team_id, team_name, api_key_id,
-    api_key_name, user_name, customer, prompt_id, prompt_name, version_id, version_number, environment, tags, latency_ms,
+    web_searches, other_meters, cost, saved, price_ids, estimated, counted_here, unpriced, purpose, team_id, team_name,
+    api_key_id, api_key_name, user_name, customer, prompt_id, prompt_name, version_id, version_number, environment, tags, latency_ms,
     failed, source, source_id)
 SELECT (lpad(to_hex(ms), 12, '0') || '7' || substr(h, 1, 3) || '8' || substr(h, 4, 15))::uuid, %(workspace)s,
     to_timestamp(ms / 1000.0), 'openai', 'model-' || {model}, '', '', 1, d % 4000, 0, 0, 0, d % 900, 0, 0, 0, 0, '{{}}',
-    (d %% 1000000007) / 1e12, 0, ARRAY[1, 2], false, false, 'production', {team}, 'Team', 1 + d % 3, 'key', '', '',
+    (d %% 1000000007) / 1e12, 0, ARRAY[1, 2], false, false, false, 'production', {team}, 'Team', 1 + d % 3, 'key', '', '',
     {prompt}, 'prompt', ({prompt}) * 10, 3, 'production', '{{}}', d % 5000, false, 'gateway', ''
 FROM (SELECT i, (hashint8extended(i, 7) & 9007199254740991) AS d, md5(%(workspace)s || ' ' || i) AS h,
     %(start)s::bigint + (i * %(span)s::numeric / %(count)s)::bigint AS ms

@@ -110,6 +110,7 @@ class _Expansion:
         self._content = content
         self._used: dict[Reference, Used] = {}
         self._tags = 0
+        self._left = MAX_SIZE
 
     def result(self) -> Resolved:
         content = self._content
@@ -135,7 +136,9 @@ class _Expansion:
             return part
 
         expanded = references.replace(text, taken_in)
-        if len(expanded) > MAX_SIZE:
+        if len(path) == 1:  # of what is inside, the text that it stands in speaks
+            self._left -= len(expanded)
+        if len(expanded) > MAX_SIZE or self._left < 0:
             raise BadReference("With all that it takes in, the prompt is over 2 MB.")
         return expanded
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import QueryDict
 
 from apps.core.errors import DomainError
-from apps.prompts import contents, items, variables
+from apps.prompts import contents, filling, items, variables
 from apps.prompts.models import Draft
 
 PARAMETERS = {"temperature": False, "top_p": False, "max_tokens": True, "seed": True}  # True: a whole number
@@ -37,11 +37,12 @@ def read_draft(post: QueryDict, draft: Draft) -> Written:
             "variables": [_variable(post, key, name) for key, name in _rows(post)],
         }
     )
+    _keep_placeholders(written, draft)
     _keep(written, "model", "model_config", lambda: _model_config(post), draft.model_config)
     if "examples" in post:
         written.content["examples"] = _examples(post)
     if "tools" in post:
-        _keep(written, "tools", "tools", lambda: contents.clean_tools(_json(post.get("tools", "")) or []), draft.tools)
+        _keep(written, "tools", "tools", lambda: _tools(post.get("tools", "")), draft.tools)
     if "output_schema" in post:
         _keep(
             written,
@@ -51,6 +52,27 @@ def read_draft(post: QueryDict, draft: Draft) -> Written:
             draft.output_schema,
         )
     return written
+
+
+def _keep_placeholders(written: Written, draft: Draft) -> None:
+    """Let a placeholder whose name is only half typed keep the name that was saved; one that had none yet waits."""
+    before = items.placeholders(draft.messages)
+    taken: list[str] = []
+    found: list[items.Item] = []
+    for item in written.content["messages"]:
+        if items.is_placeholder(item):
+            name, saved = filling.name_of(item["name"]), before[len(taken)] if len(taken) < len(before) else ""
+            if name is None or name in taken:
+                written.problems["messages"] = (
+                    f"{item['name'] or 'A placeholder'} needs a name of its own: letters, digits and _, a letter first."
+                )
+                name = saved if saved not in taken else ""
+            taken.append(name)
+            if not name:
+                continue
+            item = {**item, "name": name}
+        found.append(item)
+    written.content["messages"] = found
 
 
 def _keep(written: Written, part: str, name: str, read: Any, before: Any) -> None:
@@ -113,6 +135,11 @@ def _number(post: QueryDict, name: str, *, whole: bool = False) -> float | int |
         return (int(written) if whole else float(written)) if written else None
     except ValueError:
         return written
+
+
+def _tools(written: str) -> list[dict[str, Any]]:
+    given = _json(written)
+    return [] if given is None else contents.clean_tools(given)
 
 
 def _schema(written: str) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import Workspace
@@ -77,7 +77,7 @@ def page_of(workspace: Workspace, draft: Draft, look: writing.Look) -> dict[str,
         "formats": Draft.Format.choices,
         "types": variables.TYPES,
         "roles": contents.ROLES,
-        "try_url": try_url(workspace, draft.prompt),
+        "try_url": reverse("prompt_try", kwargs={"workspace": workspace.slug, "prompt_id": draft.prompt_id}),
         "blank": {},
         "new_placeholder": {"type": items.PLACEHOLDER, "name": ""},
         "new_examples": {"type": items.EXAMPLES},
@@ -88,7 +88,7 @@ def page_of(workspace: Workspace, draft: Draft, look: writing.Look) -> dict[str,
 def written(draft: Draft, post: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the fields that hold numbers and JSON as their author wrote them, right or wrong."""
     parameters = draft.model_config.get("parameters") or {}
-    stored = {name: "" if parameters.get(name) is None else f"{parameters[name]:g}" for name in PARAMETERS}
+    stored = {name: "" if parameters.get(name) is None else f"{parameters[name]:.15g}" for name in PARAMETERS}
     stored |= {name: "" if parameters.get(name) is None else str(parameters[name]) for name in ("max_tokens", "seed")}
     stored |= {"tools": _pretty(draft.tools or None), "output_schema": _pretty(draft.output_schema)}
     return {name: (post or {}).get(name, value) for name, value in stored.items()}
@@ -103,9 +103,10 @@ def _default_text(variable: variables.Variable) -> str:
 
 
 def others(draft: Draft) -> list[dict[str, Any]]:
-    """Return who else has a draft of the prompt, the latest hand first; `now` are those who still write."""
+    """Return who else has written to a draft of the prompt, the latest hand first; `now` are those who still write."""
     since = timezone.now() - WRITING_NOW
-    rows = draft.prompt.drafts.exclude(pk=draft.pk).select_related("author", "author_key").order_by("-updated_at", "id")
+    written = draft.prompt.drafts.exclude(pk=draft.pk).exclude(revision=Draft.UNTOUCHED, author_key=None)
+    rows = written.select_related("author", "author_key").order_by("-updated_at", "id")
     return [
         # A program writes in one stroke: it is never at it still.
         {"author": row.by, "at": row.updated_at, "now": row.author_id is not None and row.updated_at > since}
@@ -115,15 +116,7 @@ def others(draft: Draft) -> list[dict[str, Any]]:
 
 def input_sets(prompt: Prompt) -> list[Any]:
     """Return the values that people saved to try the prompt with, by name."""
-    rows = getattr(prompt, "input_sets", None)
-    return list(rows.order_by("name", "id")[:MAX_SETS]) if rows is not None else []
-
-
-def try_url(workspace: Workspace, prompt: Prompt) -> str:
-    try:
-        return reverse("prompt_try", kwargs={"workspace": workspace.slug, "prompt_id": prompt.pk})
-    except NoReverseMatch:
-        return ""
+    return list(prompt.input_sets.order_by("name", "id")[:MAX_SETS])
 
 
 def respelled(content: dict[str, Any], after: str) -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """Prompts as files: one YAML each, which reads back the same."""
 
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 
+from apps.core import text
 from apps.core.errors import DomainError
 from apps.prompts.importing import galley
 from apps.prompts.models import Prompt, Version
 from apps.prompts.models.prompts import PromptQuerySet
 
 MAX_PROMPTS = 2_000
-CHUNK = 50
+MAX_SIZE = 256 * text.MEGABYTE
+CHUNK = 5
+# A dot at an edge (a hidden file, the folder above), what systems refuse in names, and the sign that spells them.
+ODD = re.compile(r'^\.|[. ]$|^(?=__MACOSX)_|[%<>:"\\|?*\x00-\x1f\x7f]')
 
 
 class TooManyPrompts(DomainError):
@@ -30,11 +35,26 @@ def archive_of(prompts: PromptQuerySet) -> bytes:
     ids = list(prompts.order_by("name", "id").values_list("pk", flat=True)[: MAX_PROMPTS + 1])
     if len(ids) > MAX_PROMPTS:
         raise TooManyPrompts(f"That is over {MAX_PROMPTS:,} prompts. Export folder by folder.")
-    target = io.BytesIO()
+    target, size = io.BytesIO(), 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for prompt, versions in _in_chunks(ids):
-            archive.writestr(f"{prompt.name}.yaml", galley.dump(prompt, versions))
+            content = galley.dump(prompt, versions)
+            size += len(content)
+            if size > MAX_SIZE:
+                raise TooManyPrompts("These prompts are over 256 MB together. Export folder by folder.")
+            archive.writestr(f"{path_of(prompt.name)}.yaml", content)
     return target.getvalue()
+
+
+def path_of(name: str) -> str:
+    """Return where a prompt's file stands: its name, with what no folder may be called spelled as %2E and the like.
+
+    The name itself stands in the file.
+    """
+    return "/".join(
+        ODD.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), part)
+        for part in name.split("/")
+    )
 
 
 def _in_chunks(ids: list[int]) -> Iterator[tuple[Prompt, Iterable[Version]]]:

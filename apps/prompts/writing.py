@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from apps.accounts.models import Workspace
@@ -103,27 +104,27 @@ def rows_of(draft: Draft, contract: list[variables.Variable]) -> list[dict[str, 
 
 def chips(draft: Draft) -> list[Chip]:
     """Return each reference of the draft once, with where it leads."""
-    found: dict[str, Chip] = {}
-    for text in items.texts(draft.messages, draft.examples):
-        for match in references.TAG.finditer(text) if references.MARK in text else ():
-            if match.group() not in found and len(found) < MAX_CHIPS:
-                found[match.group()] = _chip(draft, match.group())
-    return list(found.values())
+    texts = items.texts(draft.messages, draft.examples)
+    tags = (match.group() for text in texts if references.MARK in text for match in references.TAG.finditer(text))
+    found = [_chip(tag) for tag in islice(dict.fromkeys(tags), MAX_CHIPS)]
+    whole = [chip for chip in found if not chip.problem]
+    alone = [typed(draft, {"messages": [{"role": "user", "content": chip.tag}], "examples": []}) for chip in whole]
+    led = composition.try_many(alone, workspace_id=draft.prompt.workspace_id)
+    for chip, outcome in zip(whole, led, strict=True):
+        if isinstance(outcome, DomainError):
+            chip.problem = outcome.message
+            continue
+        version = outcome.used[0].version
+        chip.number, chip.prompt_id, chip.text = version.number, version.prompt_id, outcome.messages[0]["content"]
+    return found
 
 
-def _chip(draft: Draft, tag: str) -> Chip:
-    chip = Chip(tag, tag, "")
+def _chip(tag: str) -> Chip:
     try:
         reference = references.in_text(tag)[0]
-        chip = Chip(tag, reference.name, reference.label or f"v{reference.version}")
-        alone = typed(draft, {"messages": [{"role": "user", "content": tag}], "examples": []})
-        resolved = composition.resolve(alone, workspace_id=draft.prompt.workspace_id)
     except DomainError as error:
-        chip.problem = error.message
-        return chip
-    version = resolved.used[0].version
-    chip.number, chip.prompt_id, chip.text = version.number, version.prompt_id, resolved.messages[0]["content"]
-    return chip
+        return Chip(tag, tag, "", problem=error.message)
+    return Chip(tag, reference.name, reference.label or f"v{reference.version}")
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,7 @@ class Ledger:
             "price_ids": price_ids,
             "failed": luck < FAILED,
             "estimated": luck < FAILED + ESTIMATED,
+            "counted_here": luck < FAILED + ESTIMATED,
             "latency_ms": 60_000 if luck < FAILED else voice.latency_of(draw, model, tokens_out),
         }
 

@@ -7,7 +7,7 @@
       event.preventDefault();
       form.requestSubmit();
     } else if (event.type === "click" || event.button === 1) {
-      fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual", keepalive: true });
+      fetch(form.action, { method: "POST", body: window.galleyFields(form), redirect: "manual", keepalive: true });
     }
   }
 

@@ -22,7 +22,7 @@
     running.set(column, control);
     const run = begin(column, times);
     const mine = () => running.get(column) === control;
-    const body = new FormData(form);
+    const body = window.galleyFields(form);
     body.set("at", place);
     body.set("times", times);
     try {

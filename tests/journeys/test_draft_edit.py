@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.journeys.conftest import OpenPage, assert_accessible
 from tests.journeys.desk import Desk
@@ -120,6 +120,50 @@ def test_two_tabs_are_asked_whose_text_goes_on(draft: Page, stage: dict[str, Any
     second.wait_for_timeout(1500)
     second.reload()
     expect(text_of(second, 1)).to_contain_text("From the second tab.")
+
+
+def test_a_save_whose_answer_was_lost_is_no_other_tab(draft: Page) -> None:
+    def arrive_and_break(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    draft.context.route("**/draft/save/", arrive_and_break)
+    write(draft, 1, " The answer was lost.")
+    expect(state(draft)).to_contain_text("Not saved: no connection")
+    draft.context.unroute("**/draft/save/")
+    write(draft, 1, " And it goes on.")
+    expect(state(draft)).to_contain_text(SAVED, timeout=30_000)
+    expect(draft.locator("#draft-conflict")).to_be_hidden()
+    draft.reload()
+    expect(text_of(draft, 1)).to_contain_text("The answer was lost. And it goes on.")
+
+
+def test_signing_in_again_elsewhere_lets_this_tab_go_on(draft: Page, stage: dict[str, Any]) -> None:
+    draft.context.clear_cookies()
+    write(draft, 1, " Signed out meanwhile.")
+    expect(state(draft)).to_contain_text("you are signed out")
+    other = draft.context.new_page()
+    other.goto("/accounts/login/")
+    other.get_by_label("Email").fill(stage["people"]["paula"])
+    other.get_by_label("Password").fill(stage["password"])
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url(re.compile(r"/w/"))
+    expect(state(draft)).to_contain_text(SAVED, timeout=30_000)
+
+
+def test_a_text_without_room_for_it_does_not_give_way(draft: Page, stage: dict[str, Any]) -> None:
+    second = open_draft(draft.context.new_page(), stage)
+    write(draft, 1, " From the first tab.")
+    expect(state(draft)).to_contain_text(SAVED)
+    draft.wait_for_timeout(1500)
+    write(second, 1, " From the second tab.")
+    conflict = second.locator("#draft-conflict")
+    expect(conflict).to_be_visible()
+    second.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    conflict.get_by_role("button", name="Take theirs").click()
+    expect(second.get_by_text("no room to keep")).to_be_visible()
+    expect(text_of(second, 1)).to_contain_text("From the second tab.")
+    expect(conflict).to_be_visible()
 
 
 def test_cards_are_moved_added_and_brought_back_by_keyboard(draft: Page) -> None:

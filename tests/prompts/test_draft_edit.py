@@ -195,7 +195,8 @@ def test_a_reference_is_a_chip_that_says_where_it_leads(
 
 
 def test_who_else_writes_is_said(page_of_paula: Client, draft: Draft, olga: User, version: Version) -> None:
-    actions.open_draft(prompt=draft.prompt, acting_user=olga)
+    hers = actions.open_draft(prompt=draft.prompt, acting_user=olga)
+    actions.save_draft(draft=hers, revision=1, content=hers.content(), acting_user=olga)
     address = url("draft_company", draft.prompt.workspace, prompt_id=draft.prompt_id)
     answer = page_of_paula.get(address, headers={"HX-Request": "true"}).content.decode()
     assert "Olga is editing too" in answer

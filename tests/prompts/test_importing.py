@@ -104,6 +104,20 @@ def test_a_prompt_that_takes_in_another_comes_after_it(workspace: Workspace, pau
     assert take_in(workspace, paula, as_json([parent, child])).count("new") == 2
 
 
+def test_what_examples_take_in_comes_before_them(workspace: Workspace, paula: User) -> None:
+    child = {"name": "tone", "version": 1, "type": "text", "prompt": "Kind.", "config": None, "labels": []}
+    tag = "@@@langfusePrompt:name=tone|version=1@@@"
+    content = {
+        "messages": [{"type": "examples"}, {"role": "user", "content": "@@@broken@@@ {{x}}"}],
+        "examples": [{"input": tag, "output": "ok"}],
+    }
+    parent = importing.Incoming("reply", "chat", [importing.IncomingVersion(content, "in")])
+    batch = importing.read("x.json", as_json([child]))
+    both = importing.Batch("x", [parent, *batch.prompts])
+    lines = actions.import_prompts(workspace=workspace, batch=both, acting_user=paula, dry_run=True).lines
+    assert [line.name for line in lines] == ["tone", "reply"]
+
+
 def test_two_of_one_name_become_two_versions(workspace: Workspace, paula: User) -> None:
     config = {"prompts": [{"label": "same", "raw": "One"}, {"label": "same", "raw": "Two"}]}
     take_in(workspace, paula, as_json(config))
@@ -136,18 +150,27 @@ prompts:
   - file://one.txt
   - id: chatty
     raw: '[{"role": "system", "content": "Hi {{name}}"}]'
+  - texts/two.md
   - file://evil.py
   - file://missing.txt
+  - lost/three.txt
 providers: [openai:gpt-4o]
 """
-    report = take_in(workspace, paula, zipped(**{"promptfooconfig.yaml": config, "one.txt": "One {{a}}"}), "x.zip")
+    report = take_in(
+        workspace,
+        paula,
+        zipped(**{"promptfooconfig.yaml": config, "one.txt": "One {{a}}", "texts/two.md": "Two"}),
+        "x.zip",
+    )
     assert {(p.name, p.kind) for p in Prompt.objects.all()} == {
         ("prompt-1", "text"),
         ("one", "text"),
+        ("two", "text"),
         ("chatty", "chat"),
     }
     assert "programs are never run" in report.problems[0]
     assert "missing.txt is not here" in report.problems[1]
+    assert "lost/three.txt is not here" in report.problems[2]
 
 
 def test_a_pasted_prompt_of_openai_comes_in(workspace: Workspace, paula: User) -> None:
@@ -267,11 +290,25 @@ def test_a_file_reads_back_exactly_what_was_written(texts: list[str], message: s
 
 
 def test_what_goes_out_comes_back_as_nothing_new(workspace: Workspace, paula: User, better: Version) -> None:
-    factories.make_version(factories.make_prompt(workspace, "other/one"), paula)
+    odd = [
+        "other/one",
+        "faq: refunds",
+        ".drafts/tone",
+        "../up",
+        "a/../b",
+        "50 %",
+        "what?",
+        "ends.",
+        "__MACOSX/x",
+        "日本",
+    ]
+    for name in odd:
+        factories.make_version(factories.make_prompt(workspace, name), paula)
     archive = exporting.archive_of(workspace.prompts.all())
     assert take_in(workspace, paula, archive, "x.zip").added == 0
     other = factories.make_workspace("copy")
-    assert take_in(other, paula, archive, "x.zip").added == 3
+    assert take_in(other, paula, archive, "x.zip").added == 2 + len(odd)
+    assert {*odd} < set(other.prompts.values_list("name", flat=True))
     hashes = [list(Version.objects.filter(prompt__workspace=one).order_by("prompt__name", "number").values_list("content_hash", flat=True)) for one in (workspace, other)]  # fmt: skip
     assert hashes[0] == hashes[1]
 

@@ -1,5 +1,6 @@
 """The words and marks that every page shares: icons, money, time, numbers, states, variables."""
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -153,6 +154,12 @@ def due(moment: datetime) -> str:
 def in_textarea(text: str) -> str:
     """Put a text into a <textarea> exactly: browsers drop one newline after the tag, so one stands before the text."""
     return f"\n{text}"
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """Write a value as JSON that people can read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @register.filter

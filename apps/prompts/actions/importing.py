@@ -1,5 +1,6 @@
 """Prompts from elsewhere come in: only what is new, and nothing that is live moves."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from apps.accounts.models import User, Workspace
 from apps.core import canonical, text
 from apps.core.errors import DomainError
 from apps.prompts import composition, contents, references, shelf
+from apps.prompts.actions.prompts import new_prompt
 from apps.prompts.importing import Batch, Incoming, IncomingVersion
 from apps.prompts.models import Draft, Prompt, Version
 
@@ -81,7 +83,7 @@ def _lock(workspace: Workspace, batch: Batch) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, workspace.pk])
-    names = {one.name for one in batch.prompts if "\x00" not in one.name}
+    names = {one.name.strip() for one in batch.prompts if "\x00" not in one.name}
     held = Prompt.objects.filter(workspace=workspace, name__in=names).order_by("pk").select_for_update(no_key=True)
     list(held.values_list("pk", flat=True))
     if any(map(_taken_in, batch.prompts)):
@@ -109,16 +111,23 @@ def _children_first(prompts: list[Incoming]) -> Iterator[Incoming]:
 
 
 def _taken_in(one: Incoming) -> list[str]:
+    """Return the names that the tags in its texts speak of; a broken tag is refused later, with its version."""
     found: list[str] = []
     for version in one.versions:
-        for item in version.content.get("messages", []):
-            words = item.get("content") if isinstance(item, dict) else None
-            if isinstance(words, str):
-                try:
-                    found += [reference.name for reference in references.in_text(words)]
-                except DomainError:
-                    continue
+        for words in _texts(version.content):
+            for tag in references.TAG.finditer(words) if references.MARK in words else ():
+                with contextlib.suppress(DomainError):
+                    found += [reference.name for reference in references.in_text(tag.group())]
     return found
+
+
+def _texts(content: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of messages and examples, whatever else came in their place."""
+    for name in ("messages", "examples"):
+        rows = content.get(name)
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict):
+                yield from (words for words in row.values() if isinstance(words, str))
 
 
 def _take_in(workspace: Workspace, incoming: Incoming, acting_user: User) -> Line:
@@ -151,15 +160,14 @@ def _prompt(workspace: Workspace, incoming: Incoming, acting_user: User) -> tupl
         raise DomainError("It has no version.")
     if prompt:
         return prompt, False
-    created = Prompt(
+    created = new_prompt(
         workspace=workspace,
         name=name,
         kind=incoming.kind,
-        description=contents.clean_description(incoming.description),
+        description=incoming.description,
+        tags=incoming.tags,
         owner=acting_user,
-        tags=contents.clean_tags(incoming.tags),
     )
-    created.save(force_insert=True)
     return created, True
 
 

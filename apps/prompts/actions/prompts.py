@@ -77,15 +77,34 @@ def new_prompt(
 
 @transaction.atomic
 def open_draft(*, prompt: Prompt, acting_user: User, start_from: Version | None = None) -> Draft:
-    """Return the author's draft, begun from `start_from`, else the newest version, else a first text."""
+    """Return the author's draft, begun from `start_from`, else the newest version, else a first text.
+
+    A draft that nobody wrote to yet begins anew where something newer is there. Raises DomainError for an archived prompt.
+    """
+    require_active(prompt)
     base = start_from or prompt.versions.order_by("-number").first()
     fields: dict[str, Any] = base.content() if base else {"messages": _first_messages(prompt)}
-    draft, _ = Draft.objects.get_or_create(prompt=prompt, author=acting_user, defaults={**fields, "based_on": base})
+    fields["based_on"] = base
+    # What somebody asked for by hand is a wish of its own, whatever is saved later.
+    begun = {**fields, "revision": Draft.UNTOUCHED + 1} if start_from else fields
+    draft, _ = Draft.objects.get_or_create(prompt=prompt, author=acting_user, defaults=begun)
+    if base and draft.based_on != base and draft.revision == Draft.UNTOUCHED and _says_its_base(draft):
+        Draft.objects.filter(pk=draft.pk, revision=Draft.UNTOUCHED).update(**fields)
+        draft.refresh_from_db()
     if start_from and draft.based_on != start_from:
         raise Conflict(
             "You already have a draft of this prompt. Save or discard it before you restore another version."
         )
     return draft
+
+
+def _says_its_base(draft: Draft) -> bool:
+    return draft.based_on is not None and draft.content() == draft.based_on.content()
+
+
+def require_active(prompt: Prompt) -> None:
+    if prompt.archived_at:
+        raise DomainError(f"{prompt.name} is archived. Bring it back before you write to it.")
 
 
 def _first_messages(prompt: Prompt) -> list[dict[str, str]]:
@@ -140,6 +159,7 @@ def save_version(*, draft: Draft, message: str, acting_user: User) -> Version:
     """
     if not message.strip():
         raise DomainError("Say in a few words what changed.")
+    require_active(draft.prompt)
     version = _numbered(draft, message, author=acting_user, key=None)
     Draft.objects.filter(pk=draft.pk, author=acting_user).delete()
     after = {"number": version.number, "content_hash": version.content_hash}

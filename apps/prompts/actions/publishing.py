@@ -14,7 +14,7 @@ from apps.prompts.actions import steps
 from apps.prompts.actions.deployments import deploy
 from apps.prompts.actions.gate import NeedsChangeRequest, require_promotion
 from apps.prompts.actions.labels import clean_label, move_label
-from apps.prompts.actions.prompts import NothingChanged, new_prompt, number_version
+from apps.prompts.actions.prompts import NothingChanged, new_prompt, number_version, require_active
 from apps.prompts.links import proposal_url
 from apps.prompts.models import Deployment, Draft, Environment, Prompt, Version
 
@@ -137,11 +137,6 @@ def environments_among(
             said = f"This key may not change what is live in {name}: nothing was created or moved. Ask at {where}"
             raise NotAllowed(said, change_request=where) from None
     return places
-
-
-def require_active(prompt: Prompt) -> None:
-    if prompt.archived_at:
-        raise DomainError(f"{prompt.name} is archived. Bring it back before you write to it.")
 
 
 def _version(prompt: Prompt, content: dict[str, Any], message: str, key: ApiKey) -> tuple[Version, bool]:

@@ -57,6 +57,8 @@ def _version(version: Version) -> dict[str, Any]:
 def read(data: dict[str, Any], where: str) -> Incoming:
     """Return the prompt of a file. Raises Unreadable for one of a newer Galley and one that lacks something."""
     number = data.get("format_version")
+    if number is None:
+        raise Unreadable(f"{where} does not say in which format it is written (format_version: {VERSION}).")
     if not isinstance(number, int) or number > VERSION:
         raise Unreadable(
             f"{where} was written by a newer Galley (format {str(number)[:20]}); this one reads {VERSION}."

@@ -1,5 +1,6 @@
 """promptfoo: the `prompts:` of its YAML, texts, files beside it, or objects with an id."""
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,6 +11,8 @@ from apps.prompts.importing.incoming import Batch, Incoming, IncomingVersion, Un
 SOURCE = "promptfoo"
 FILE = "file://"
 SEPARATOR = "\n---\n"
+# What promptfoo itself takes for a file and not for a text.
+LIKE_A_FILE = re.compile(r"[\w./-]{1,200}\.(txt|md|markdown|json|yaml|yml|prompt|py|js|ts|mjs|cjs)")
 
 
 def looks_like(data: Any) -> bool:
@@ -34,6 +37,8 @@ def _entry(entry: Any, number: int, beside: Mapping[str, bytes], folder: str) ->
     name = str(given.get("label") or given.get("display") or given.get("id") or "")
     if not isinstance(raw, str) or not raw.strip():
         raise Unreadable("it has no text")
+    if not raw.startswith(FILE) and (_place(raw, beside, folder) or LIKE_A_FILE.fullmatch(raw)):
+        raw = FILE + raw
     if not raw.startswith(FILE):
         return [_prompt(name or f"prompt-{number}", raw, given)]
     path = raw.removeprefix(FILE)
@@ -45,10 +50,15 @@ def _entry(entry: Any, number: int, beside: Mapping[str, bytes], folder: str) ->
 def _file(path: str, beside: Mapping[str, bytes], folder: str) -> str:
     if path.endswith((".py", ".js", ".ts", ".mjs", ".cjs")) or ".py:" in path:
         raise Unreadable(f"{path[:80]} is a program, and programs are never run here")
-    for place in (f"{folder}/{path.removeprefix('./')}".strip("/"), path.removeprefix("./")):
-        if place in beside:
-            return parsing.decoded(beside[place], place)
+    if place := _place(path, beside, folder):
+        return parsing.decoded(beside[place], place)
     raise Unreadable(f"the file {path[:80]} is not here; send the folder as a zip file")
+
+
+def _place(path: str, beside: Mapping[str, bytes], folder: str) -> str:
+    """Return under which path a file came along; nothing when it did not."""
+    plain = path.removeprefix("./")
+    return next((place for place in (f"{folder}/{plain}".strip("/"), plain) if place in beside), "")
 
 
 def _prompt(name: str, raw: str, given: dict[str, Any]) -> Incoming:

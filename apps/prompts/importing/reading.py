@@ -51,7 +51,8 @@ def _pointed(data: bytes, path: str) -> set[str]:
     """Return the files that a promptfoo file takes its texts from: they are no prompts of their own."""
     folder = path.rpartition("/")[0]
     listed = parsing.from_yaml(parsing.decoded(data, path), path)["prompts"]
-    raws = [one.get("raw", one.get("id", "")) if isinstance(one, dict) else one for one in listed if one]
+    every = listed if isinstance(listed, list) else [listed]
+    raws = [one.get("raw", one.get("id", "")) if isinstance(one, dict) else one for one in every if one]
     names = [raw.removeprefix(promptfoo.FILE).removeprefix("./") for raw in raws if isinstance(raw, str)]
     return {f"{folder}/{name}".strip("/") for name in names}
 

@@ -113,11 +113,13 @@ class Content(models.Model):
 class Draft(Content):
     """One author's unsaved work on a prompt, a person's or a key's. Autosaved; becomes a version only on purpose."""
 
+    UNTOUCHED = 1  # the revision of one that nobody wrote to yet
+
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="drafts")
     author = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     author_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, related_name="+")
     based_on = models.ForeignKey("prompts.Version", on_delete=models.PROTECT, null=True, related_name="+")
-    revision = models.PositiveIntegerField(default=1)
+    revision = models.PositiveIntegerField(default=UNTOUCHED)
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -15,7 +15,7 @@ from apps.core.errors import Conflict, DomainError
 from apps.core.htmx import HttpRequest, page
 from apps.prompts import actions, boards, editor, items, writing
 from apps.prompts.draft_form import Written, read_draft
-from apps.prompts.models import Draft, Prompt
+from apps.prompts.models import Draft, Prompt, Version
 from apps.prompts.templates import FORMATS
 from apps.prompts.views.prompts import find, frame
 
@@ -55,12 +55,20 @@ def draft_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
 def _not_saved(request: HttpRequest, draft: Draft, written: Written, error: DomainError) -> HttpResponse:
     """Say why; to a tab that is out of date, also what was saved in its stead."""
     if request.accepts("text/html"):
-        context = {**_context(request, writing.typed(draft, written.content)), "save_error": error.message}
+        context = {**_context(request, _as_sent(request, draft, written)), "save_error": error.message}
         return page(request, "prompts/draft_edit.html", context, status=error.status)
     told: dict[str, Any] = {"error": error.message, "code": error.code}
     if isinstance(error, Conflict):
+        draft.refresh_from_db()  # what we read may be older than what stood in the way
         told["theirs"] = {"revision": draft.revision, "at": draft.updated_at.isoformat(), **draft.content()}
     return JsonResponse(told, status=error.status)
+
+
+def _as_sent(request: HttpRequest, draft: Draft, written: Written) -> Draft:
+    """Return the page's text to show again, still on what it was written on: a later text is never overwritten unseen."""
+    shown = writing.typed(draft, written.content)
+    shown.revision = text.whole_number(request.POST.get("revision", "")) or 0
+    return shown
 
 
 @require_POST
@@ -99,7 +107,9 @@ def draft_references(request: HttpRequest, prompt_id: int) -> HttpResponse:
     wanted = request.workspace.prompts.active().filter(kind=Prompt.Kind.TEXT).exclude(pk=prompt_id)
     query = request.GET.get("q", "").strip()[:200]
     found = wanted.filter(name__icontains=query, versions__isnull=False).distinct()
-    rows = found.prefetch_related(boards.live_prefetch(), "labels__version", Prefetch("versions"))
+    rows = found.prefetch_related(
+        boards.live_prefetch(), "labels__version", Prefetch("versions", Version.objects.for_rows())
+    )
     context = {"prompt": find(request, prompt_id), "choices": rows.order_by("name", "id")[:CHOICES], "query": query}
     return page(request, "prompts/draft_references.html", context, fragment="choices")
 
@@ -120,7 +130,7 @@ def version_save(request: HttpRequest, prompt_id: int) -> HttpResponse:
         )
         version = actions.save_version(draft=draft, message=message, acting_user=request.user)
     except DomainError as error:
-        context = {**_context(request, writing.typed(draft, written.content)), "message": message}
+        context = {**_context(request, _as_sent(request, draft, written)), "message": message}
         return page(request, "prompts/draft_edit.html", {**context, "version_error": error.message}, status=422)
     messages.success(request, f"Version {version.number} is saved.")
     return redirect("version_detail", workspace=request.workspace.slug, prompt_id=prompt.pk, number=version.number)

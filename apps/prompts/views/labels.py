@@ -22,7 +22,7 @@ def label_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
     context = {
         "prompt": prompt,
         "labels": prompt.labels.by_name(),
-        "versions": prompt.versions.newest_first()[:100],
+        "versions": prompt.versions.for_rows().newest_first()[:100],
         "may_edit": request.membership.may(Right.EDIT),
     }
     return page(request, "prompts/label_list.html", context, fragment="labels")

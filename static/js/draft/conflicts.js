@@ -32,17 +32,18 @@
     if (!choice) return;
     const other = D.entriesOf(theirs);
     if (choice === "compare") return compare("What the other tab saved", other);
+    const isMine = choice === "mine";
+    const aside = isMine ? D.setAside(other, "The text of the other tab is set aside in this browser.")
+      : D.setAside(D.entries(), "The text that stood here is set aside in this browser.");
+    if (!aside) return noRoom();
     conflict.hidden = true;
-    if (choice === "mine") {
-      D.setAside(other, "The text of the other tab is set aside in this browser.");
-      D.resume(theirs.revision, false);
-    } else {
-      D.setAside(D.entries(), "The text that stood here is set aside in this browser.");
-      D.write(other);
-      D.resume(theirs.revision, true);
-    }
+    if (!isMine) D.write(other);
+    D.resume(theirs.revision, !isMine);
     showAside();
   });
+
+  // What would be lost otherwise stays where it is.
+  const noRoom = () => window.galleyToast("error", "This browser has no room to keep the text that would give way. Open Compare, copy what you need of it, and make room.");
 
   function offer(copy, title, text) {
     found = copy;
@@ -52,23 +53,20 @@
   }
 
   function showAside() {
-    const aside = D.aside();
-    if (aside) offer({ ...aside, isAside: true }, aside.why, `From ${clock(aside.at)}.`);
+    const [newest, ...older] = D.asides();
+    if (newest) offer(newest, newest.why, `From ${clock(newest.at)}.${older.length ? ` ${older.length} more behind it.` : ""}`);
   }
 
   recovered.addEventListener("click", (event) => {
     const choice = event.target.closest("[data-recovered]")?.dataset.recovered;
     if (!choice) return;
     if (choice === "compare") return compare("The text that was kept", found.entries);
-    const { key, isAside, entries } = found;
+    const { key, entries } = found;
+    if (choice === "use" && !D.setAside(D.entries(), "The text that stood here before is set aside in this browser.")) return noRoom();
     recovered.hidden = true;
-    if (key) localStorage.removeItem(key);
-    if (isAside) D.dropAside();
-    if (choice === "use") {
-      D.setAside(D.entries(), "The text that stood here before is set aside in this browser.");
-      D.write(entries);
-      showAside();
-    }
+    D.drop(key);
+    if (choice === "use") D.write(entries);
+    showAside();
   });
 
   D.on("mounted", async function once() {
@@ -79,7 +77,7 @@
     const isNext = copy.draft === D.form.dataset.draft && copy.revision === Number(D.field("revision").value);
     if (!isNext) return offer(copy, "This browser kept words that were never saved.", `They are from ${clock(copy.at)}; the draft was saved since.`);
     // Nobody wrote in between: the words go on where they stopped.
-    localStorage.removeItem(copy.key);
+    D.drop(copy.key);
     D.write(copy.entries);
     window.galleyToast("success", `Your words from ${clock(copy.at)} are back: they were kept in this browser.`);
   });

@@ -23,8 +23,11 @@
     row.querySelector("legend").textContent = name;
     row.querySelector("[name=variable]").value = name;
     row.querySelector("[data-variable-insert]").textContent = name;
-    for (const field of row.querySelectorAll("[aria-label]")) field.setAttribute("aria-label", field.getAttribute("aria-label").replace(before, name));
+    for (const field of row.querySelectorAll("[aria-label]")) field.setAttribute("aria-label", labelled(field.getAttribute("aria-label"), before, name));
   }
+
+  // A name stands at the end of its labels: earlier letters that look like it are not it.
+  const labelled = (label, before, name) => (label.endsWith(before) ? label.slice(0, -before.length) + name : label);
 
   // One name went and one came: it was renamed, and what was told of it goes with it.
   function renamed(names) {
@@ -52,6 +55,7 @@
     else if (variable.type) type.value = variable.type;
     for (const part of ["example", "description"]) row.querySelector(`[name$=-${part}]`).value = variable[part] || "";
     if (variable.default != null) row.querySelector("[name$=-default]").value = typeof variable.default === "string" ? variable.default : JSON.stringify(variable.default);
+    if (variable.default === "") row.append(Object.assign(document.createElement("input"), { type: "hidden", name: `variable-${key}-empty-default`, value: "on" }));
     if (variable.required === false) row.querySelector("[name$=-required]").checked = false;
     table.querySelector("[data-contract-empty]").before(row);
     return row;

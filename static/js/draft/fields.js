@@ -45,13 +45,19 @@
       if (name === "item") list.append(card = D.copy(`card-${value}`));
       else if (["role", "content", "placeholder"].includes(name)) card.querySelector(`[name=${name}]`).value = value;
       else if (name === "example-input") card.querySelector("tbody").append(D.copy("example-row"));
-      else if (name === "variable") D.addVariable({ name: value }, entries[at + 1][1]);
+      else if (name === "variable") D.addVariable({ name: value, ...kept(entries, entries[at + 1][1]) }, entries[at + 1][1]);
       if (name.startsWith("example-")) list.querySelector(`tbody tr:last-child [name=${name}]`).value = value;
       else if (!["item", "role", "content", "placeholder", "variable", "variable-key"].includes(name)) setField(name, value);
     }
     D.say("rebuilt");
     D.changed();
   };
+
+  // What of a variable only a row that is made with it can hold: that it stands for messages, that nothing is its default.
+  function kept(entries, key) {
+    const said = (part) => entries.find(([name]) => name === `variable-${key}-${part}`)?.[1];
+    return { type: said("type"), ...(said("empty-default") ? { default: "" } : {}) };
+  }
 
   function setField(name, value) {
     const field = form.elements[name];

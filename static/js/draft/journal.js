@@ -3,7 +3,7 @@
   const D = window.GalleyDraft;
   if (!D) return;
   const PREFIX = `galley:draft:${D.form.dataset.saveUrl}:`;
-  const ASIDE = `galley:aside:${D.form.dataset.saveUrl}`;
+  const ASIDE = `galley:aside:${D.form.dataset.saveUrl}:`;
   const tab = crypto.getRandomValues(new Uint32Array(2)).join("");
   let timer;
   D.isKept = true; // whether the copy could be written
@@ -37,9 +37,11 @@
   };
   D.forget = () => { clearTimeout(timer); timer = undefined; localStorage.removeItem(PREFIX + tab); };
   D.forgetAll = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)).forEach((key) => localStorage.removeItem(key));
-  D.setAside = (entries, why) => write(ASIDE, { at: Date.now(), entries, why });
-  D.aside = () => read(ASIDE);
-  D.dropAside = () => localStorage.removeItem(ASIDE);
+  // Texts that gave way to others, each on its own: says whether there was room for one more.
+  D.setAside = (entries, why) => write(`${ASIDE}${Date.now()}-${tab}`, { at: Date.now(), entries, why });
+  D.asides = () => Object.keys(localStorage).filter((key) => key.startsWith(ASIDE))
+    .map((key) => ({ ...read(key), key })).filter((one) => one.entries).sort((a, b) => b.at - a.at);
+  D.drop = (key) => localStorage.removeItem(key);
 
   // The newest copy of a tab that is gone and says something else than the page.
   D.lost = async () => {

@@ -26,8 +26,9 @@
     D.forgetAll();
   });
   document.addEventListener("click", async (event) => {
-    const link = event.target.closest("[data-draft-try]");
-    if (!link || D.isSaved()) return;
+    const tries = document.querySelector("a[data-draft-try]")?.href;
+    const link = event.target.closest("a");
+    if (!link || (link.href !== tries && !("draftTry" in link.dataset)) || D.isSaved() || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     if (await D.settled()) location.assign(link.href);
     else window.galleyToast("error", "The text could not be saved yet, so there is nothing new to try.");

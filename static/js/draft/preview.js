@@ -67,7 +67,7 @@
   }
 
   D.body = () => {
-    const body = new FormData(D.form);
+    const body = window.galleyFields(D.form);
     body.delete("message");
     return body;
   };

@@ -5,6 +5,7 @@
   const QUIET = 600;
   const LONGEST = 60000;
   let kept = 0, busy = null, timer, failures = 0, stopped = false;
+  const unanswered = new Set(); // what was sent and may have arrived, though no answer came back
 
   D.isSaved = () => kept === D.typed;
   D.isStopped = () => stopped;
@@ -32,28 +33,37 @@
   };
 
   async function send() {
-    const at = D.typed;
+    const [at, sent] = [D.typed, D.mark(D.entries())];
     let answer, told;
     const slow = failures ? 0 : setTimeout(() => D.status("active", "Saving…"), 1200);
     try {
       answer = await fetch(D.form.dataset.saveUrl, { method: "POST", body: D.body(), headers: { Accept: "application/json" }, signal: AbortSignal.timeout(20000) });
       if (answer.headers.get("Content-Type")?.includes("json")) told = await answer.json();
     } catch {
+      unanswered.add(sent);
       return later("away", "Not saved: no connection. Your text is kept in this browser.");
     } finally {
       clearTimeout(slow);
     }
     if (answer.ok && told) return saved(told, at);
+    if (answer.status === 409 && told?.theirs && unanswered.has(D.mark(D.entriesOf(told.theirs)))) {
+      // Nobody else wrote: this is what we sent when the answer was lost.
+      unanswered.clear();
+      D.field("revision").value = told.theirs.revision;
+      return send();
+    }
     if (answer.status === 409 && told) { stopped = true; D.status("bad", "Not saved: another tab saved first. Choose above."); D.say("conflict", told.theirs); return false; }
     if (answer.status === 422 && told) return refused(told.error);
     if (answer.status === 400 || answer.status === 413) return refused("This is more text than fits. At most 1 MB can be kept.");
     if (answer.status === 404) return refused("This draft became a version or was discarded elsewhere. Reload the page to go on with this text.");
     if (answer.redirected || answer.status === 403) return later("bad", "Not saved: you are signed out. Your text is kept in this browser; sign in in another tab.");
+    unanswered.add(sent);
     return later("away", "Not saved: the server did not answer. Your text is kept in this browser.");
   }
 
   function saved(told, at) {
     [kept, failures] = [at, 0];
+    unanswered.clear();
     D.savedAt = Date.now();
     delete D.form.dataset.refused;
     D.field("revision").value = told.revision;
