@@ -74,7 +74,8 @@ def sources_of(prompt: Prompt, user: User) -> list[Source]:
         )
         for live in reversed(boards.live_of(prompt))
     ]
-    versions = prompt.versions.newest_first()[:LISTED_VERSIONS]
+    # To be named in a list; what a column holds is read when it is tried.
+    versions = prompt.versions.defer("messages", "examples", "output_schema", "tools").newest_first()[:LISTED_VERSIONS]
     found += [Source(f"{VERSION}{version.number}", f"Version {version.number}", version) for version in versions]
     return _of_prompt(prompt, found)
 

@@ -45,8 +45,8 @@ def clean_name(name: str) -> str:
     name = text.clean(name, field="The name", max_bytes=NAME_LIMIT * 4).strip()
     if not name or len(name) > NAME_LIMIT or name in RESERVED_NAMES:
         raise DomainError(f"A name needs 1 to {NAME_LIMIT} characters and must not be {', '.join(RESERVED_NAMES)}.")
-    if "|" in name or "\n" in name or any(not part.strip() for part in name.split("/")):
-        raise DomainError("A name may use / for folders, without | and without an empty folder.")
+    if "|" in name or "@@@" in name or "\n" in name or any(not part.strip() for part in name.split("/")):
+        raise DomainError("A name may use / for folders, without |, @@@ and an empty folder.")
     return name
 
 

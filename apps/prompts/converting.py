@@ -1,6 +1,8 @@
 """A text written in one template format, written in another: variables are respelled, and what has no match is named."""
 
 import re
+from itertools import groupby
+from operator import itemgetter
 
 from apps.core.errors import DomainError
 from apps.prompts import templates
@@ -25,10 +27,19 @@ def converted(text: str, before: str, after: str) -> tuple[str, list[str]]:
         return text, [error.message]
     pieces, unfit = _pieces(text, before)
     written = "".join(_spelled(piece, is_name, after) for piece, is_name in pieces)
-    for piece, is_name in pieces:
+    for is_name, some in groupby(pieces, key=itemgetter(1)):
         if not is_name:
-            unfit += _misread(piece, after)
+            unfit += _misread("".join(piece for piece, _ in some), after)
+    if not unfit and _names(written, after) != {piece for piece, is_name in pieces if is_name}:
+        unfit.append("Braces beside a variable, which would be taken for a part of it")
     return written, unfit
+
+
+def _names(text: str, format: str) -> set[str] | None:
+    try:
+        return set(templates.names_in([text], format))
+    except DomainError:
+        return None
 
 
 def _pieces(text: str, format: str) -> tuple[list[Piece], list[str]]:

@@ -6,10 +6,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.accounts.models import User, Workspace
 from apps.core.errors import DomainError
-from apps.prompts import actions, composition, editor, writing
+from apps.prompts import actions, composition, converting, editor, templates, writing
 from apps.prompts.models import Draft, Prompt, Version
 from apps.prompts.references import BadReference
 from tests import factories
@@ -180,3 +182,19 @@ def test_a_version_is_shown_whole(page_of_paula: Client, prompt: Prompt, paula: 
     page = page_of_paula.get(url("version_detail", prompt.workspace, **place)).content.decode()
     for words in ("earlier", "two and two", "four", "look_up", "Finds it", "Answer", "Whose it is", "region", "eu"):
         assert words in page
+
+
+@given(
+    parts=st.lists(st.sampled_from(["{{a}}", "{a}", "{", "}", "{{", "}}", "{% if a %}", "{# #}", " ", "b"]), max_size=8),
+    before=st.sampled_from(sorted(templates.FORMATS)),
+    after=st.sampled_from(sorted(templates.FORMATS)),
+)
+def test_a_text_that_is_said_to_fit_asks_for_the_same_variables(parts: list[str], before: str, after: str) -> None:
+    text = "".join(parts)
+    try:
+        wanted = set(templates.names_in([text], before))
+    except DomainError:
+        return
+    written, unfit = converting.converted(text, before, after)
+    if not unfit:
+        assert set(templates.names_in([written], after)) == wanted
