@@ -39,11 +39,11 @@ def waiting_of(membership: Membership, wanted: ChangeRequestQuerySet, limit: int
     requests = list(loaded(wanted.waiting().newest_first())[: max(limit, MOST_JUDGED)])
     if not requests:
         return []
-    reviewers = policy.reviewers_of(membership.workspace)
+    grounds = policy.grounds_of(membership.workspace, requests)
     live = _live_by_environment(requests)
     found = []
     for request in requests:
-        standing = policy.standing(request, live.get(request.environment_id, {}), reviewers)
+        standing = policy.standing(request, live.get(request.environment_id, {}), grounds)
         found.append(Waiting(request, *turn(request, standing, membership)))
     return sorted(found, key=lambda waiting: not waiting.mine)[:limit]
 
@@ -51,14 +51,14 @@ def waiting_of(membership: Membership, wanted: ChangeRequestQuerySet, limit: int
 def standing_of(request: ChangeRequest) -> policy.Standing:
     """Return where one request stands now."""
     live = Deployment.objects.by_prompt(request.environment_id, [item.prompt_id for item in request.items.all()])
-    return policy.standing(request, live, policy.reviewers_of(request.workspace))
+    return policy.standing(request, live, policy.grounds_of(request.workspace, [request]))
 
 
 def standings_of(workspace: Workspace, requests: list[ChangeRequest]) -> list[policy.Standing]:
     """Return where each of the loaded requests stands now, in as many queries as for one."""
     live = _live_by_environment(requests)
-    reviewers = policy.reviewers_of(workspace)
-    return [policy.standing(one, live.get(one.environment_id, {}), reviewers) for one in requests]
+    grounds = policy.grounds_of(workspace, requests)
+    return [policy.standing(one, live.get(one.environment_id, {}), grounds) for one in requests]
 
 
 def _live_by_environment(requests: list[ChangeRequest]) -> dict[int, dict[int, Deployment]]:
@@ -97,7 +97,7 @@ def turn(request: ChangeRequest, standing: policy.Standing, membership: Membersh
     if request.is_scheduled:
         return _scheduled_turn(request, standing), False
     if standing.may_apply:
-        mine = membership.may_promote(request.environment.name)
+        mine = request.environment.may_be_changed_by(membership)
         return ("Ready: you can promote it." if mine else "Ready to be promoted."), mine
     if standing.objections or standing.conflicts:
         mine = request.author_id == user.pk

@@ -17,14 +17,13 @@ def of(request: ChangeRequest, membership: Membership) -> dict[str, Any]:
     place, user = loaded.environment, membership.user
     follow_up = FollowUp.objects.loaded().filter(change_request=request).first()
     may_promote = membership.may_promote(place.name)
-    named = place.rules.admits(user.pk, membership.team_id)
     skippable = [text for text in standing.blockers if text not in standing.conflicts] + standing.holds
     return {
         "standing": standing,
         "accepted": [one for one in standing.checks if one.accepted],
         "money": next((one.spend_approval for one in standing.checks if one.spend_approval), None),
         "failed": [one for one in standing.checks if one.may_be_accepted and one.required],
-        "may_accept": loaded.is_waiting and may_promote and named and user.pk not in loaded.author_ids,
+        "may_accept": loaded.is_waiting and place.may_be_changed_by(membership) and user.pk not in loaded.author_ids,
         "may_bypass": loaded.is_waiting and may_promote and membership.may(Right.BYPASS) and bool(skippable),
         "conflicted": bool(standing.conflicts),
         "skippable": skippable,

@@ -1,18 +1,19 @@
 """May this go live? What an environment asks for, held against what a change request has."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from apps.accounts.models import Membership, Workspace
-from apps.accounts.rights import Right
+from apps.accounts.models import Workspace
 from apps.core import canonical
 from apps.prompts import evidence, freezes, rules
 from apps.prompts.evidence import CheckStanding
 from apps.prompts.models import Approval, ChangeRequest, ChangeRequestItem, Deployment, Environment, Version
+from apps.prompts.roster import Roster
+from apps.prompts.stays import Stays
 
 
 @dataclass(frozen=True)
@@ -47,40 +48,43 @@ def content_hash(change_request: ChangeRequest) -> str:
     return canonical.sha256({"environment": change_request.environment_id, "items": items})
 
 
-def reviewers_of(workspace: Workspace) -> set[int]:
-    """Return the ids of all who may review in the workspace today."""
-    members = Membership.objects.filter(workspace=workspace, user__is_active=True).with_right(Right.REVIEW)
-    return set(members.values_list("user_id", flat=True))
+@dataclass(frozen=True)
+class Grounds:
+    """What requests are judged by beside themselves: who may decide what, and what was live in the environments before."""
+
+    roster: Roster
+    before: dict[int, Environment | None]
+    stays: Stays
 
 
-def budget_holders(workspace: Workspace) -> set[int]:
-    """Return the ids of all who may approve what is spent."""
-    members = Membership.objects.filter(workspace=workspace, user__is_active=True).with_right(Right.MANAGE_BUDGETS)
-    return set(members.values_list("user_id", flat=True))
+def grounds_of(workspace: Workspace, requests: Iterable[ChangeRequest]) -> Grounds:
+    """Read what judging these requests, loaded, takes; as few queries as for one."""
+    asking = [one for one in requests if one.is_waiting and one.environment.rules.previous_hours is not None]
+    return _grounds(
+        workspace, [one.environment for one in asking], [i.prompt_id for r in asking for i in r.items.all()]
+    )
 
 
-def promoters_of(environment: Environment) -> set[int]:
-    """Return the ids of all who may change what is live in the environment: by their rights and by its policy."""
-    members = Membership.objects.filter(workspace=environment.workspace_id, user__is_active=True)
-    asked = environment.rules
-    return {
-        member.user_id
-        for member in members.with_right(Right.PROMOTE)
-        if member.may_promote(environment.name) and asked.admits(member.user_id, member.team_id)
+def _grounds(workspace: Workspace, environments: list[Environment], prompt_ids: Iterable[int]) -> Grounds:
+    ranked = list(workspace.environments.ranked()) if environments else []
+    before = {
+        environment.pk: next((one for one in reversed(ranked) if one.rank < environment.rank), None)
+        for environment in environments
     }
+    return Grounds(Roster(workspace.pk), before, Stays([one.pk for one in before.values() if one], prompt_ids))
 
 
 def standing(
     change_request: ChangeRequest,
     live: dict[int, Deployment],
-    reviewers: Collection[int],
+    grounds: Grounds,
     *,
     now: datetime | None = None,
 ) -> Standing:
     """Judge a request against its environment as both are now.
 
-    `live` maps prompt ids to what is live there; `reviewers` are the ids of all who may review in the workspace today:
-    what somebody decided who may not any more, or whom the policy no longer lets decide, does not count.
+    `live` maps prompt ids to what is live there. What somebody decided who may not any more, or whom the policy no
+    longer lets decide, does not count.
     Prefetch items__version, approvals__reviewer, checks, and the accepted failures and spend approvals with their people.
     """
     now = now or timezone.now()
@@ -90,32 +94,30 @@ def standing(
     current = [
         approval
         for reviewer, approval in latest.items()
-        if approval.content_hash == identity and reviewer in reviewers and reviewer not in barred
+        if approval.content_hash == identity and reviewer in grounds.roster.reviewers and reviewer not in barred
     ]
     approvals = [a for a in current if a.decision == Approval.Decision.APPROVE]
     result = Standing(
         content_hash=identity,
-        checks=_checks(change_request, identity, now),
+        checks=_checks(change_request, identity, now, grounds.roster),
         approvals=approvals,
         approvals_needed=change_request.environment.approvals_needed,
         conflicts=[text for item in change_request.items.all() if (text := _conflict(item, live.get(item.prompt_id)))],
         objections=[a for a in current if a.decision != Approval.Decision.APPROVE],
-        holds=_holds(change_request, now) if change_request.is_waiting else [],
+        holds=_holds(change_request, now, grounds) if change_request.is_waiting else [],
     )
     result.blockers.extend(_blockers(change_request, result))
     return result
 
 
-def _checks(change_request: ChangeRequest, identity: str, now: datetime) -> list[CheckStanding]:
+def _checks(change_request: ChangeRequest, identity: str, now: datetime, roster: Roster) -> list[CheckStanding]:
     """Judge the reports by decisions that still stand: of those who may still decide so, and did not write it."""
     environment = change_request.environment
     authors = change_request.author_ids
     accepted = evidence.still_standing(
-        change_request.accepted_failures.all(), "accepted_by", lambda: promoters_of(environment) - authors
+        change_request.accepted_failures.all(), "accepted_by", lambda: roster.promoters(environment) - authors
     )
-    spend = evidence.still_standing(
-        change_request.spend_approvals.all(), "decided_by", lambda: budget_holders(change_request.workspace)
-    )
+    spend = evidence.still_standing(change_request.spend_approvals.all(), "decided_by", lambda: roster.budget_holders)
     judge = evidence.Judge(environment.rules, identity, now, accepted, spend)
     return evidence.standings({check.name: check for check in change_request.checks.all()}, judge)
 
@@ -124,7 +126,8 @@ def missing(change_request: ChangeRequest, now: datetime) -> list[str]:
     """Return what a request lacks, whatever is live by now: in sentences. The door asks this once more."""
     items = change_request.items.select_related("version", "base")
     bases = {item.prompt_id: item.base for item in items if item.base}
-    return standing(change_request, bases, reviewers_of(change_request.workspace), now=now).blockers
+    grounds = grounds_of(change_request.workspace, [change_request])
+    return standing(change_request, bases, grounds, now=now).blockers
 
 
 @dataclass(frozen=True)
@@ -149,19 +152,24 @@ def freeze_of(environment: Environment, now: datetime) -> Freeze | None:
     return Freeze(hold.end, f"Nothing goes live in {environment.name} until {until}: {why}.")
 
 
-def not_live_before(environment: Environment, versions: Iterable[Version], now: datetime) -> list[str]:
+def not_live_before(
+    environment: Environment, versions: Sequence[Version], now: datetime, grounds: Grounds | None = None
+) -> list[str]:
     """Say of each version whether the environment before has not had the same text live for long enough."""
     hours = environment.rules.previous_hours
     if hours is None:
         return []
-    before = environment.workspace.environments.before(environment)
+    if grounds is None:
+        grounds = _grounds(environment.workspace, [environment], [version.prompt_id for version in versions])
+    before = grounds.before[environment.pk]
     if before is None:
         return [f"{environment.name} asks that a text was live in the environment before, and none comes before it."]
-    return [text for version in versions if (text := _lacks(version, before, hours, now))]
+    return [
+        text for version in versions if (text := _lacks(version, before, hours, grounds.stays.of(version, before, now)))
+    ]
 
 
-def _lacks(version: Version, before: Environment, hours: int, now: datetime) -> str:
-    seen = time_live(version, before, now)
+def _lacks(version: Version, before: Environment, hours: int, seen: timedelta | None) -> str:
     if seen is not None and seen >= timedelta(hours=hours):
         return ""
     what = f"Version {version.number} of {version.prompt.name}"
@@ -173,25 +181,11 @@ def _lacks(version: Version, before: Environment, hours: int, now: datetime) -> 
     return f"{what} must be live in {before.name} for {rules.hours(hours)}: {rest}."
 
 
-def time_live(version: Version, environment: Environment, now: datetime) -> timedelta | None:
-    """Return how long the text of a version has been live in an environment in all; None when it never was."""
-    rows = Deployment.objects.filter(prompt=version.prompt_id, environment=environment).order_by("id")
-    history = list(rows.prefetch_related("arms__version"))
-    ends = [*(row.at for row in history[1:]), now][: len(history)]
-    stays = [
-        end - row.at
-        for row, end in zip(history, ends, strict=True)
-        if not row.is_take_down
-        and any(arm.weight and arm.version.content_hash == version.content_hash for arm in row.arms.all())
-    ]
-    return sum(stays, timedelta()) if stays else None
-
-
-def _holds(change_request: ChangeRequest, now: datetime) -> list[str]:
+def _holds(change_request: ChangeRequest, now: datetime, grounds: Grounds) -> list[str]:
     environment = change_request.environment
     freeze = freeze_of(environment, now)
     versions = [item.version for item in change_request.items.all()]
-    return [*([freeze.sentence] if freeze else []), *not_live_before(environment, versions, now)]
+    return [*([freeze.sentence] if freeze else []), *not_live_before(environment, versions, now, grounds)]
 
 
 def _conflict(item: ChangeRequestItem, live: Deployment | None) -> str:

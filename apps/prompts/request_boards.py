@@ -116,7 +116,7 @@ def people_to_name(membership: Membership) -> list[str]:
 
 def may_undo(request: ChangeRequest, membership: Membership) -> bool:
     """Tell whether the release still stands as it was made, so that one click can take it back."""
-    if request.state != State.APPLIED or not membership.may_promote(request.environment.name):
+    if request.state != State.APPLIED or not request.environment.may_be_changed_by(membership):
         return False
     made = request.deployments.filter(kind="deploy")
     if not made.exists():

@@ -7,8 +7,9 @@ from django.test import Client
 
 from apps.accounts.models import ApiKey, AuditEvent, User, Workspace
 from apps.core.errors import NotAllowed
-from apps.prompts import actions, policy
+from apps.prompts import actions
 from apps.prompts.models import ChangeRequest, Deployment, Draft, Environment, Label, Prompt, Version
+from apps.prompts.roster import Roster
 from tests import factories
 
 Environments = dict[str, Environment]
@@ -213,4 +214,4 @@ def test_nothing_of_another_workspace_is_written(version: Version, environments:
         body = {**BODY, "label": "x", "version": 1, "environment": "dev", "title": "t", "reason": "r"}
         answer = call(secret, method, f"{path}?label=x", body)
         assert (answer.status_code, answer.json()["title"]) == (404, "unknown-prompt")
-    assert policy.reviewers_of(other) == set()
+    assert Roster(other.pk).reviewers == set()

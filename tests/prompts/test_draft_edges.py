@@ -185,7 +185,9 @@ def test_a_version_is_shown_whole(page_of_paula: Client, prompt: Prompt, paula: 
 
 
 @given(
-    parts=st.lists(st.sampled_from(["{{a}}", "{a}", "{", "}", "{{", "}}", "{% if a %}", "{# #}", " ", "b"]), max_size=8),
+    parts=st.lists(
+        st.sampled_from(["{{a}}", "{a}", "{", "}", "{{", "}}", "{% if a %}", "{# #}", " ", "b"]), max_size=8
+    ),
     before=st.sampled_from(sorted(templates.FORMATS)),
     after=st.sampled_from(sorted(templates.FORMATS)),
 )

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from apps.accounts.models import Membership, User, Workspace
 from apps.core.errors import Conflict, DomainError, NotAllowed
-from apps.prompts import actions, boards, composition, history, policy
+from apps.prompts import actions, boards, composition, history
 from apps.prompts.actions.library import StillUsed
 from apps.prompts.models import Deployment, Environment, Prompt, Version
 from apps.prompts.references import BadReference
+from apps.prompts.stays import Stays
 from tests import factories
 
 Environments = dict[str, Environment]
@@ -49,7 +50,7 @@ def test_nothing_is_live_afterwards(live: Deployment, paula: User, workspace: Wo
     assert history.as_of(workspace, live.at, [live.prompt]) == {live.prompt_id: {live.environment_id: live}}
     [lane] = history.lanes_of_prompt(live.prompt, [live.environment], history.window("day", now))
     assert [segment.ended_at for segment in lane.segments] == [made.at]
-    assert policy.time_live(live.version, live.environment, now) == made.at - live.at
+    assert Stays([live.environment_id], [live.prompt_id]).of(live.version, live.environment, now) == made.at - live.at
 
 
 def test_it_needs_the_right_and_a_reason(live: Deployment, paula: User, ana: User) -> None:

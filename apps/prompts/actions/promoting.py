@@ -11,7 +11,7 @@ from apps.accounts.models import User
 from apps.core import formats, text
 from apps.core.clock import database_now
 from apps.core.errors import Conflict, DomainError
-from apps.prompts import boards, dossiers, policy
+from apps.prompts import announcing, boards, dossiers, policy
 from apps.prompts.actions import steps
 from apps.prompts.actions.deployments import deploy, roll_back, take_down
 from apps.prompts.actions.gate import Frozen, NotReady, require_promotion
@@ -73,7 +73,13 @@ def _apply(request: ChangeRequest, actor: Actor, reason: str, *, emergency: bool
     Dossier.objects.create(change_request=request, body=body, hash=dossiers.digest(body))
     steps.close(request, State.APPLIED)
     _tell_promoted(request, actor)
+    _tell_together(deployments)
     return deployments
+
+
+def _tell_together(deployments: list[Deployment]) -> None:
+    if announcing.is_part_of_release(deployments[0]):
+        announcing.mail(deployments)
 
 
 def _require_ready(request: ChangeRequest, *, emergency: bool = False) -> Standing:
@@ -190,7 +196,9 @@ def undo_release(*, change_request: ChangeRequest, reason: str, acting_user: Use
             raise Conflict(f"{made.prompt.name} moved since: {what}. Nothing was undone.")
     before = {made.prompt_id: made.replaced for made in moves}
     release = {(pk, request.environment.name): version for pk, version in before.items() if version}
-    return [_undone(made, request, reason, acting_user, release) for made in moves]
+    undone = [_undone(made, request, reason, acting_user, release) for made in moves]
+    _tell_together(undone)
+    return undone
 
 
 def _undone(made: Deployment, request: ChangeRequest, reason: str, acting_user: User, release: Overrides) -> Deployment:

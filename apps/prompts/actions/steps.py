@@ -144,11 +144,19 @@ def follow_live(environment_id: int, prompt_id: int, applied: ChangeRequest | No
 
 def supersede(request: ChangeRequest, by: ChangeRequest, note: str) -> None:
     """Close a request that another one overtook or replaces, and tell its author unless they did it."""
+    scheduled_by = request.scheduled_by
     close(request, State.SUPERSEDED, superseded_by=by, state_note=note[:500])
     if request.author_id != by.author_id:
         tell(request, [request.author], "conflict", f"{by} overtook {request.title}")
+    tell_scheduler(request, scheduled_by, f"Not promoted as scheduled: {by} overtook {request.title}")
     after = {"state": State.SUPERSEDED, "by": by.number}
     audit.record(workspace=request.workspace, actor=None, verb="superseded", target=request, after=after)
+
+
+def tell_scheduler(request: ChangeRequest, scheduled_by: User | None, title: str, by: User | None = None) -> None:
+    """Tell who scheduled a request that is closed now, where nobody else told them."""
+    if scheduled_by and scheduled_by.pk not in {request.author_id, by.pk if by else None}:
+        tell(request, [scheduled_by], "schedule_failed", title)
 
 
 def tell_author(request: ChangeRequest, by: User, kind: str, title: str) -> None:
@@ -168,7 +176,7 @@ def tell_reviewers(request: ChangeRequest, only: Iterable[User] | None = None) -
 
 def _tell_promoters(request: ChangeRequest, by: User | None) -> None:
     members = Membership.objects.filter(workspace=request.workspace_id).with_right(Right.PROMOTE).select_related("user")
-    able = [one.user for one in members if one.may_promote(request.environment.name) and one.user_id != (by and by.pk)]
+    able = [one.user for one in members if request.environment.may_be_changed_by(one) and one.user_id != (by and by.pk)]
     tell(request, able, "ready", f"Ready to promote: {request.title}")
 
 

@@ -4,7 +4,7 @@ from typing import Self
 from django.db import models
 from django.utils import timezone
 
-from apps.accounts.models import ApiKey, User, Workspace
+from apps.accounts.models import ApiKey, Membership, User, Workspace
 from apps.core import append_only
 from apps.prompts import rules
 from apps.prompts.models.epochs import moves_delivery
@@ -72,6 +72,10 @@ class Environment(models.Model):
     def is_guarded(self) -> bool:
         """Tell whether a version needs a change request to go live here."""
         return self.rules.asks_for_request
+
+    def may_be_changed_by(self, member: Membership) -> bool:
+        """Tell whether a member may change what is live here: by their rights, and by whom the policy names."""
+        return member.may_promote(self.name) and self.rules.admits(member.user_id, member.team_id)
 
     @property
     def policy_sentence(self) -> str:

@@ -136,7 +136,7 @@ def _context(request: HttpRequest, found: ChangeRequest) -> dict[str, Any]:
 def _rights(request: HttpRequest, found: ChangeRequest) -> dict[str, bool]:
     """Say what this member may do here now."""
     member, own = request.membership, found.author_id == request.user.pk
-    promotes = member.may_promote(found.environment.name)
+    promotes = found.environment.may_be_changed_by(member)
     return {
         "may_review": found.is_waiting and member.may(Right.REVIEW),
         "own_work": not found.environment.allows_self_approval and request.user.pk in found.author_ids,

@@ -51,7 +51,7 @@ def _as_of(request: HttpRequest, prompt: Prompt, places: list[Environment]) -> d
 
 def _card(request: HttpRequest, tip: Deployment) -> dict[str, object]:
     """Say what is live in a place, and offer what one click would put back, or take down."""
-    may = request.membership.may_promote(tip.environment.name)
+    may = tip.environment.may_be_changed_by(request.membership)
     return {"tip": tip, "to": boards.undo_target(tip) if may else None, "may_take_down": may and not tip.is_take_down}
 
 

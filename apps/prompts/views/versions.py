@@ -59,7 +59,7 @@ def version_detail(request: HttpRequest, prompt_id: int, number: int) -> HttpRes
 def _may_deploy(request: HttpRequest, environment: Environment, version: Version, live: list[Deployment]) -> bool:
     """Offer the direct way only where the environment asks for no request and this version is not live."""
     there = any(d.environment_id == environment.pk and d.version.pk == version.pk for d in live)
-    return not environment.is_guarded and not there and request.membership.may_promote(environment.name)
+    return not environment.is_guarded and not there and environment.may_be_changed_by(request.membership)
 
 
 @require_POST
