@@ -35,6 +35,9 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(related_name="beat")
 
+# What must happen at its moment does not stand behind runs and slow addresses: a worker of its own does it.
+CLOCK = "clock"
+app.conf.task_routes = {"apps.prompts.beat.*": {"queue": CLOCK}}
 app.conf.beat_schedule = {
     "wake-runs": {"task": "apps.experiments.beat.wake_runs", "schedule": 5.0, "options": {"expires": 10}},
     "wake-notices": {"task": "apps.notices.beat.send_waiting_mail", "schedule": 30.0, "options": {"expires": 30}},

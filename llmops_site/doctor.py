@@ -137,11 +137,18 @@ def check_broker() -> Iterator[Finding]:
 
 
 def check_workers() -> Iterator[Finding]:
-    from llmops_site.celery import app
+    from llmops_site.celery import CLOCK, app
 
     _reach_broker()
-    replies = app.control.ping(timeout=PING_SECONDS)
-    if replies:
+    replies = app.control.inspect(timeout=PING_SECONDS).active_queues()
+    served = {queue["name"] for queues in (replies or {}).values() for queue in queues}
+    if replies and CLOCK not in served:
+        yield problem(
+            "workers",
+            "No worker serves the queue of the clock, so no promotion that is due goes live.",
+            f"Start one: celery -A llmops_site worker --queues {CLOCK} --hostname clock@%h (manage.py up does).",
+        )
+    elif replies:
         yield ok("workers", f"{len(replies)} workers answer." if len(replies) > 1 else "1 worker answers.")
     else:
         yield problem(

@@ -15,7 +15,7 @@ GROUPS = {
         "promoted": "Your change request is promoted",
     },
     "What is live": {
-        "deployed": "What is live in the last environment changes",
+        "deployed": "What is live changes, where the policy asks for anything",
         "emergency": "Somebody promotes in an emergency, past the policy",
         "looked_back": "Your emergency was looked at afterwards",
         "look_back_overdue": "An emergency still waits for a second look",

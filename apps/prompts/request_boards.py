@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.paginator import Page, Paginator
+
 from apps.accounts.models import Membership
 from apps.accounts.rights import Right
 from apps.costs import spend
@@ -31,7 +33,11 @@ class Lists:
 
     waiting: list[boards.Waiting]
     drafts: list[ChangeRequest]
-    closed: list[ChangeRequest]
+    closed: Page[ChangeRequest]
+
+    def count(self, name: str) -> int:
+        """Return how many a list holds, beyond what one page shows of it."""
+        return self.closed.paginator.count if name == "closed" else len(getattr(self, name))
 
     @property
     def mine(self) -> list[boards.Waiting]:
@@ -47,19 +53,22 @@ class Lists:
         return sorted(found, key=lambda one: (one.request.scheduled_at, one.request.pk))
 
 
-def lists(membership: Membership, wanted: Filter) -> Lists:
+def lists(membership: Membership, wanted: Filter, page: str | None = None) -> Lists:
     """Read what the list of requests shows, in a fixed number of queries."""
     requests = membership.workspace.change_requests.matching(wanted.query)
     if wanted.environment:
         requests = requests.filter(environment__name=wanted.environment)
     drafts = _rows(requests.drafts_of(membership.user).newest_first())
-    closed = _rows(requests.closed().order_by("-closed_at", "-id"))
+    closed = Paginator(_with_items(requests.closed().order_by("-closed_at", "-id")), LIMIT).get_page(page)
     return Lists(boards.waiting_of(membership, requests, LIMIT), drafts, closed)
 
 
 def _rows(requests: ChangeRequestQuerySet) -> list[ChangeRequest]:
-    rows = requests.select_related("environment", "author").prefetch_related("items__prompt", "items__version")
-    return list(rows[:LIMIT])
+    return list(_with_items(requests)[:LIMIT])
+
+
+def _with_items(requests: ChangeRequestQuerySet) -> ChangeRequestQuerySet:
+    return requests.select_related("environment", "author").prefetch_related("items__prompt", "items__version")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from llmops_site.running import processes
 LOUD = re.compile(r"\b(ERROR|CRITICAL|FATAL|PANIC|Traceback)\b")
 LOUD_LEVELS = {"warning", "error", "critical"}
 LOG_LIMIT = 10 * 1024 * 1024
-COLOURS = {"database": 34, "web": 32, "stream": 32, "worker": 33, "schedule": 35, "models": 36}
+COLOURS = {"database": 34, "web": 32, "stream": 32, "worker": 33, "clock": 31, "schedule": 35, "models": 36}
 
 
 @dataclass(frozen=True)

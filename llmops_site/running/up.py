@@ -133,6 +133,7 @@ def start(supervisor: Supervisor, choices: Choices) -> None:
     supervisor.run_once(Part("prepare", _python("-m", "llmops_site.running.prepare")))
     supervisor.add(stream)
     supervisor.add(worker_part())
+    supervisor.add(clock_part())
     supervisor.add(schedule_part(choices))
     people = load_demo(supervisor, choices) if choices.demo else []
     if not supervisor.until(lambda: answers(choices), FIRST_START_SECONDS):
@@ -213,8 +214,16 @@ def _stream_port(choices: Choices) -> int:
 
 def worker_part() -> Part:
     command = _python("-m", "celery", "-A", "llmops_site", "worker", "--concurrency", "2", "--loglevel", "WARNING")
+    command += ["--queues", "celery"]
     # Cut off, it ends its pool at once (SIGQUIT) instead of finishing: what was claimed is claimed again later.
     return Part("worker", [*command, "--without-gossip", "--without-mingle"], orphan_signal=signal.SIGQUIT)
+
+
+def clock_part() -> Part:
+    """The worker for what must happen at its moment: promotions that are due do not wait behind long runs."""
+    command = _python("-m", "celery", "-A", "llmops_site", "worker", "--pool", "solo", "--loglevel", "WARNING")
+    command += ["--queues", "clock", "--hostname", "clock@%h", "--without-gossip", "--without-mingle"]
+    return Part("clock", command, orphan_signal=signal.SIGQUIT)
 
 
 def schedule_part(choices: Choices) -> Part:

@@ -57,6 +57,14 @@ def kinds_told():
                         yield keyword.value.value
 
 
+def test_every_kind_that_can_be_chosen_is_told_somewhere():
+    said = set()
+    for path in APPS.rglob("*.py"):
+        if path.name != "kinds.py":
+            said |= {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    assert set(KINDS) - said == set()
+
+
 def test_every_kind_that_people_are_told_of_can_be_chosen():
     told = set(kinds_told())
     assert len(told) >= 8

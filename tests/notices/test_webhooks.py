@@ -16,6 +16,7 @@ from apps.core.errors import Conflict, DomainError
 from apps.notices import actions, beat, delivering, signing, waits
 from apps.notices.models import Notification, WebhookDelivery, WebhookEndpoint
 from apps.notices.models.webhooks import Event
+from tests.notices.conftest import Receiver
 
 State = WebhookDelivery.State
 
@@ -152,11 +153,17 @@ def test_one_dead_address_rests_with_all_that_waits_for_it(workspace, endpoint, 
 def test_an_address_that_hangs_does_not_hold_the_others(workspace, olga, endpoint, receiver, monkeypatch):
     monkeypatch.setattr(delivering, "SECONDS", 0.3)
     receiver.seconds = 1.5
-    hanging = [announce(workspace)[0] for _ in range(5)]
+    quick = Receiver()
+    other, _ = make(workspace, olga, quick.url, name="Quick")
+    sent = [announce(workspace) for _ in range(5)]
     beat.send_waiting_webhooks()
-    hanging[0].refresh_from_db()
-    assert "No answer within 0.3 seconds." in hanging[0].answer
-    assert len(receiver.seen) == 1
+    first = next(delivery for delivery in sent[0] if delivery.endpoint_id == endpoint.pk)
+    first.refresh_from_db()
+    assert "No answer within 0.3 seconds." in first.answer
+    assert (len(receiver.seen), len(quick.seen)) == (1, 5)
+    assert {row.state for row in WebhookDelivery.objects.filter(endpoint=other)} == {State.DELIVERED}
+    quick.server.shutdown()
+    quick.server.server_close()
 
 
 def test_redirects_are_not_followed(workspace, endpoint, receiver):

@@ -8,6 +8,7 @@ from apps.notices import actions as notices
 from apps.notices.models import Notification, WebhookDelivery
 from apps.prompts import actions
 from tests import factories
+from tests.prompts.policies import ask
 
 
 @pytest.fixture
@@ -64,3 +65,43 @@ def test_whose_release_is_undone_is_told(workspace, places, paula, olga, ravi):
     actions.promote_change_request(change_request=request, actor=olga)
     actions.undo_release(change_request=request, reason="Wrong answers.", acting_user=olga)
     assert "took down" in Notification.objects.filter(kind="deployed", user=paula).latest("id").title
+
+
+def released(workspace, places, author, reviewer, count=7):
+    """Open and approve a request for as many prompts."""
+    versions = [factories.make_version(factories.make_prompt(workspace, f"p{n}", owner=reviewer)) for n in range(count)]
+    request = actions.start_change_request(
+        versions=versions, environment=places["production"], title="All", acting_user=author
+    )
+    request = actions.submit_change_request(change_request=request, acting_user=author)
+    actions.review_change_request(change_request=request, decision="approve", acting_user=reviewer)
+    return request
+
+
+def deployed_notices(user):
+    return [notice.title for notice in Notification.objects.filter(kind="deployed", user=user).order_by("id")]
+
+
+def test_a_release_is_told_once_however_many_prompts_are_in_it(workspace, places, listener, paula, olga, ravi):
+    request = released(workspace, places, paula, ravi)
+    actions.promote_change_request(change_request=request, actor=olga)
+    names = "p0, p1, p2, p3, p4 and 2 more"
+    assert deployed_notices(ravi) == [f"Olga promoted 7 prompts as one: {names}"]
+    assert [event for event, _ in heard()].count("prompt.deployed") == 7
+    actions.undo_release(change_request=request, reason="Wrong.", acting_user=olga)
+    assert deployed_notices(ravi)[1:] == [f"Olga took back 7 prompts as one: {names}"]
+    assert deployed_notices(paula) == [f"Olga took back 7 prompts as one: {names}"]
+
+
+def test_a_place_that_is_put_above_does_not_silence_production(workspace, places, paula, olga, ravi):
+    factories.Environment.objects.create(workspace=workspace, name="canary", rank=9, policy={"approvals": 0})
+    request = released(workspace, places, paula, ravi, count=1)
+    actions.promote_change_request(change_request=request, actor=olga)
+    assert deployed_notices(ravi) == ["Olga promoted p0 to version 1"]
+
+
+def test_whom_the_policy_leaves_out_is_not_told_that_they_can_promote(workspace, places, paula, olga, ravi):
+    ask(places["production"], members=[olga.pk])
+    released(workspace, places, paula, ravi, count=1)
+    told = {notice.user for notice in Notification.objects.filter(kind="ready")}
+    assert told == {olga}

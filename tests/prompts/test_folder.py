@@ -124,3 +124,11 @@ def test_a_folder_that_is_none_or_empty_is_told(places, tmp_path, workspace, pau
         run("plan", tmp_path / "gone")
     with pytest.raises(CommandError, match="no prompt file"):
         run("plan", tmp_path)
+
+
+def test_more_than_a_request_holds_is_said_with_the_way_out(folder, places, workspace, monkeypatch):
+    monkeypatch.setattr("apps.prompts.actions.folder.MOST_PROMPTS", 1)
+    change(folder)
+    with pytest.raises(CommandError, match=r"2 prompts of this folder.*one subfolder after the other"):
+        run("apply", folder, title="Kinder answers")
+    assert (Version.objects.count(), ChangeRequest.objects.count()) == (2, 0)

@@ -151,6 +151,26 @@ def test_it_can_be_moved_and_taken_off(scheduled: ChangeRequest, paula: User) ->
         actions.cancel_schedule(change_request=scheduled, acting_user=paula)
 
 
+@pytest.mark.parametrize("by", ["withdrawn", "overtaken"])
+def test_who_set_the_time_hears_that_nothing_comes_of_it(
+    approved: ChangeRequest, by: str, paula: User, olga: User, ravi: User
+) -> None:
+    actions.schedule_promotion(change_request=approved, at=database_now() + SOON, acting_user=olga)
+    if by == "withdrawn":
+        actions.withdraw_change_request(change_request=approved, acting_user=paula)
+    else:
+        prompt = approved.items.get().prompt
+        newest = factories.make_version(prompt, paula, messages=[{"role": "user", "content": "Other {{message}}"}])
+        rival = actions.open_change_request(
+            version=newest, environment=approved.environment, title="Rival", acting_user=ravi
+        )
+        actions.review_change_request(change_request=rival, decision="approve", acting_user=olga)
+        actions.promote_change_request(change_request=rival, actor=paula)
+    titles = Notification.objects.filter(user=olga, kind="schedule_failed").values_list("title", flat=True)
+    assert len(titles) == 1
+    assert titles[0].startswith("Not promoted as scheduled: ")
+
+
 def test_what_is_not_ready_is_not_scheduled(change_request: ChangeRequest, paula: User) -> None:
     with pytest.raises(NotReady, match="1 more approval"):
         actions.schedule_promotion(change_request=change_request, at=database_now() + SOON, acting_user=paula)

@@ -18,7 +18,7 @@ INSTRUCTIONS = [
 ]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-APP_SERVICES = ["web", "stream", "worker", "beat", "migrate", "practice"]
+APP_SERVICES = ["web", "stream", "worker", "clock", "beat", "migrate", "practice"]
 VARIABLES = re.findall(r"\$\{([A-Z_]+)(:?[?-])?", (ROOT / "docker-compose.yml").read_text())
 
 
@@ -76,7 +76,7 @@ def test_no_secret_stays_in_the_image() -> None:
 
 
 def test_compose_names_what_one_server_needs() -> None:
-    assert set(SERVICES) == {"web", "stream", "worker", "beat", "migrate", "postgres", "redis", "practice"}
+    assert set(SERVICES) == {"web", "stream", "worker", "clock", "beat", "migrate", "postgres", "redis", "practice"}
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis"])
@@ -118,7 +118,7 @@ def test_our_containers_can_gain_no_rights() -> None:
     assert not any(service.get("privileged") or service.get("network_mode") for service in SERVICES.values())
 
 
-@pytest.mark.parametrize("name", ["web", "stream", "worker", "beat"])
+@pytest.mark.parametrize("name", ["web", "stream", "worker", "clock", "beat"])
 def test_nothing_works_before_the_tables_are_there(name: str) -> None:
     needs = {other: need["condition"] for other, need in SERVICES[name]["depends_on"].items()}
     assert needs["migrate"] == "service_completed_successfully"

@@ -369,6 +369,8 @@ def withdraw_change_request(*, change_request: ChangeRequest, acting_user: User)
         raise NotAllowed("Only its author can withdraw a request.")
     if not request.is_draft:
         steps.require_waiting(request)
+    scheduled_by = request.scheduled_by
     steps.close(request, State.WITHDRAWN)
+    steps.tell_scheduler(request, scheduled_by, f"Not promoted as scheduled: {acting_user} withdrew {request.title}")
     audit.record(workspace=request.workspace, actor=acting_user, verb="withdrew", target=request)
     return request

@@ -9,7 +9,7 @@ from apps.accounts.rights import Right
 from apps.core.errors import DomainError, NotAllowed
 from apps.prompts import contents
 from apps.prompts.actions import steps
-from apps.prompts.actions.changes import start_change_request, submit_change_request
+from apps.prompts.actions.changes import MOST_PROMPTS, start_change_request, submit_change_request
 from apps.prompts.actions.importing import draft_of, import_prompts
 from apps.prompts.importing import Batch, Incoming
 from apps.prompts.models import ChangeRequest, Deployment, Environment, Version
@@ -52,6 +52,11 @@ def apply_folder(
     if problems:
         raise NotWhole(" ".join(problems), problems=problems)
     plan = _plan(batch, environment, acting_user)
+    if len(plan.changes) > MOST_PROMPTS:
+        raise DomainError(
+            f"{len(plan.changes)} prompts of this folder are not live yet, and a request holds at most {MOST_PROMPTS}. "
+            "Apply one subfolder after the other. Nothing was saved."
+        )
     if dry_run:
         transaction.set_rollback(True)
     elif plan.changes:

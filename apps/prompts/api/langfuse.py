@@ -165,8 +165,10 @@ class LangfuseVersion(LangfuseView):
 
     access = Scope.PROMPTS_DRAFT
 
-    def get_permissions(self) -> list[Any]:
-        return [MayDraft()]
+    def get(self, request: Request, name: str, number: int) -> HttpResponse:
+        """Answer for a prompt whose own name ends so."""
+        asked = request.query_params
+        return fetch(request, f"{name}/versions/{number}", asked.get("version"), asked.get("label"))
 
     def patch(self, request: Request, name: str, number: int) -> Response:
         given = NewLabels(data=request.data)

@@ -45,7 +45,7 @@ def change_request_list(request: HttpRequest) -> HttpResponse:
         environment=request.GET.get("environment", "")[:40],
         query=request.GET.get("q", "").strip()[:200],
     )
-    lists = request_boards.lists(request.membership, wanted)
+    lists = request_boards.lists(request.membership, wanted, request.GET.get("page"))
     show = wanted.show if wanted.show in dict(SHOWS) else ("mine" if lists.mine else "open")
     context = {
         "lists": lists,
@@ -54,6 +54,7 @@ def change_request_list(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "tabs": [_tab(name, label, lists, show, wanted) for name, label in SHOWS],
         "environments": boards.environments_of(request.workspace),
+        "page_obj": lists.closed,
     }
     return page(request, "prompts/change_request_list.html", context, fragment="table")
 
@@ -63,7 +64,7 @@ def _tab(
 ) -> dict[str, object]:
     kept = {"show": name, "environment": wanted.environment, "q": wanted.query}
     query = urlencode({key: value for key, value in kept.items() if value})
-    return {"label": label, "url": f"?{query}", "active": name == show, "count": len(getattr(lists, name))}
+    return {"label": label, "url": f"?{query}", "active": name == show, "count": lists.count(name)}
 
 
 @require_http_methods(["GET", "POST"])
