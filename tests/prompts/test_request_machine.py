@@ -13,23 +13,24 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from apps.accounts import audit
 from apps.accounts.models import Membership
-from apps.accounts.rights import Role
+from apps.accounts.rights import Right, Role
 from apps.core.clock import database_now
 from apps.core.errors import DomainError
-from apps.prompts import actions, beat, dossiers
-from apps.prompts.models import ChangeRequest, Deployment, Dossier, Version
+from apps.prompts import actions, beat, dossiers, policy
+from apps.prompts.freezes import Dated
+from apps.prompts.models import ChangeRequest, Deployment, Dossier, FollowUp, Version
 from apps.prompts.models.changes import State
 from tests import factories
 from tests.prompts.request_model import Person, Policy, Rules, Wish
 
 CHECKS = ("legal", "tests")
-PEOPLE = st.sampled_from(["paula", "ravi", "rosa", "olga", "eve"])
+PEOPLE = st.sampled_from(["paula", "ravi", "rosa", "olga", "eve", "otto"])
 WRITERS = st.sampled_from(["paula", "olga", "eve"])
 NUMBERS = st.integers(0, 50)
 
 
 class Desk(RuleBasedStateMachine):
-    """A desk with two prompts and five people; every rule is something that a page or a key can cause."""
+    """A desk with two prompts and six people; every rule is something that a page or a key can cause."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,6 +43,7 @@ class Desk(RuleBasedStateMachine):
             "rosa": (Role.REVIEWER,),
             "olga": (Role.ADMIN,),
             "eve": (Role.EDITOR, Role.REVIEWER),
+            "otto": (Role.PUBLISHER, Role.ON_CALL),
         }
         self.users = {
             name: factories.make_member(self.workspace, name.title(), *held, environments=["*"])
@@ -51,6 +53,7 @@ class Desk(RuleBasedStateMachine):
         self.look_at_rights()
         self.place = factories.make_environments(self.workspace)["production"]
         self.key, _ = factories.make_api_key(self.workspace, "prompts:promote:production")
+        self.writing_key, _ = factories.make_api_key(self.workspace, "prompts:draft", "prompts:promote:staging")
         self.versions: list[Version] = []
         for name in ("one", "two"):
             prompt = factories.make_prompt(self.workspace, name)
@@ -75,6 +78,7 @@ class Desk(RuleBasedStateMachine):
             person = self.rules.people[member.user_id]
             person.reviews = bool({"reviewer", "admin"} & set(member.roles))
             person.promotes = bool({"publisher", "admin"} & set(member.roles))
+            person.bypasses = member.may(Right.BYPASS)
 
     def tried(self, work: Callable[[], Any]) -> Any:
         """Return what an action made, None when it refused."""
@@ -213,12 +217,13 @@ class Desk(RuleBasedStateMachine):
     # Ways into production
 
     @precondition(lambda self: self.rules.wishes)
-    @rule(number=NUMBERS, who=PEOPLE)
-    def promote(self, number: int, who: str) -> None:
+    @rule(number=NUMBERS, who=PEOPLE, by_key=st.booleans())
+    def promote(self, number: int, who: str, by_key: bool) -> None:
         request, wish = self.wish(number)
         user = self.users[who]
-        allowed = self.rules.is_complete(wish) and self.rules.people[user.pk].promotes
-        made = self.tried(lambda: actions.promote_change_request(change_request=request, actor=user))
+        allowed = self.rules.may_go(wish) and (by_key or self.rules.people[user.pk].promotes)
+        actor = self.key if by_key else user
+        made = self.tried(lambda: actions.promote_change_request(change_request=request, actor=actor))
         assert bool(made) == allowed
         if made:
             self.went_live(made)
@@ -229,7 +234,7 @@ class Desk(RuleBasedStateMachine):
     def schedule(self, number: int, who: str) -> None:
         request, wish = self.wish(number)
         user = self.users[who]
-        allowed = self.rules.is_complete(wish) and self.rules.people[user.pk].promotes
+        allowed = self.rules.may_go(wish) and self.rules.people[user.pk].promotes
         at = database_now() + timedelta(hours=1)
         made = self.tried(lambda: actions.schedule_promotion(change_request=request, at=at, acting_user=user))
         assert bool(made) == allowed
@@ -241,7 +246,7 @@ class Desk(RuleBasedStateMachine):
         ChangeRequest.objects.filter(pk__in=[one.pk for one in due]).update(scheduled_at=Now() - timedelta(minutes=1))
         for request in due:
             wish = self.rules.wishes[request.pk]
-            allowed = self.rules.is_complete(wish) and self.rules.people[request.scheduled_by_id].promotes
+            allowed = self.rules.may_go(wish) and self.rules.people[request.scheduled_by_id].promotes
             actions.promote_scheduled(change_request=request)
             made = self.deployed_of(request)
             assert bool(made) == allowed
@@ -252,12 +257,78 @@ class Desk(RuleBasedStateMachine):
         beat.promote_due()
         assert Deployment.objects.count() == count
 
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS, who=PEOPLE, has_seen=st.sampled_from([True, True, False]))
+    def promote_in_emergency(self, number: int, who: str, has_seen: bool) -> None:
+        request, wish = self.wish(number)
+        user = self.users[who]
+        person = self.rules.people[user.pk]
+        allowed = has_seen and person.promotes and person.bypasses and self.rules.may_be_forced(wish)
+        made = self.tried(
+            lambda: actions.promote_in_emergency(
+                change_request=request,
+                typed="production",
+                reason="The shop answers nobody.",
+                content_hash=policy.content_hash(request) if has_seen else "0" * 64,
+                acting_user=user,
+            )
+        )
+        assert bool(made) == allowed
+        if made:
+            assert all(one.emergency for one in made)
+            assert FollowUp.objects.filter(change_request=request, opened_by=user, closed_at=None).exists()
+            self.went_live(made)
+            self.rules.applied(request.pk)
+
+    @precondition(lambda self: self.rules.wishes)
+    @rule(number=NUMBERS, who=PEOPLE, name=st.sampled_from(CHECKS))
+    def let_pass(self, number: int, who: str, name: str) -> None:
+        """Accept a failed check."""
+        request, wish = self.wish(number)
+        user = self.users[who]
+        status, about = wish.checks.get(name, ("", ()))
+        known = (name, about, user.pk) in wish.accepted
+        was_met = self.rules.is_met(wish, name)
+        check = request.checks.filter(name=name).first()
+        allowed = (
+            wish.is_waiting
+            and (status, about) == ("failed", wish.identity)
+            and self.rules.may_accept(wish, user.pk)
+            and not was_met
+        )
+        made = self.tried(
+            lambda: actions.accept_failure(
+                change_request=request,
+                name=name,
+                report_hash=check.report_hash if check else "",
+                reason="known",
+                acting_user=user,
+            )
+        )
+        assert bool(made) == (allowed and not known)
+        if made:
+            wish.accepted.add((name, wish.identity, user.pk))
+
+    @rule(number=NUMBERS, key=st.sampled_from(["promotes", "writes"]))
+    def point_a_label(self, number: int, key: str) -> None:
+        """Move the label of production, as SDKs of others do."""
+        version = self.version(number)
+        _, there = self.rules.now(version.prompt_id)
+        acting = self.key if key == "promotes" else self.writing_key
+        free = not self.rules.policy.is_guarded and not self.rules.policy.is_frozen
+        count = Deployment.objects.filter(environment=self.place).count()
+        self.tried(lambda: actions.point_at(version=version, labels=["production"], acting_key=acting))
+        made = list(Deployment.objects.filter(environment=self.place).order_by("pk")[count:])
+        assert bool(made) == (free and key == "promotes" and there != version.pk)
+        self.went_live(made)
+
     @rule(number=NUMBERS, who=PEOPLE, by_key=st.booleans())
     def deploy_directly(self, number: int, who: str, by_key: bool) -> None:
         version = self.version(number)
         live, there = self.rules.now(version.prompt_id)
         may = by_key or self.rules.people[self.users[who].pk].promotes
-        allowed = may and not self.rules.policy.is_guarded and there != version.pk
+        free = not self.rules.policy.is_guarded and not self.rules.policy.is_frozen
+        allowed = may and free and there != version.pk
         made = self.tried(
             lambda: actions.deploy(
                 version=version,
@@ -341,11 +412,20 @@ class Desk(RuleBasedStateMachine):
             checks=sorted(checks),
             acting_user=self.users["olga"],
         )
-        self.rules.policy = Policy(approvals, own, tuple(sorted(checks)))
+        self.rules.policy = Policy(approvals, own, tuple(sorted(checks)), self.rules.policy.is_frozen)
+        self.place.refresh_from_db()
+
+    @rule(holds=st.booleans())
+    def freeze(self, holds: bool) -> None:
+        """Let a freeze begin that lasts for days, or end."""
+        now = database_now()
+        window = Dated(now - timedelta(hours=1), now + timedelta(days=3), "Sale")
+        actions.update_policy(environment=self.place, dated=[window] if holds else [], acting_user=self.users["olga"])
+        self.rules.policy.is_frozen = holds
         self.place.refresh_from_db()
 
     @rule(
-        who=st.sampled_from(["paula", "ravi", "eve"]),
+        who=st.sampled_from(["paula", "ravi", "eve", "otto"]),
         role=st.sampled_from([Role.REVIEWER, Role.PUBLISHER, Role.EDITOR]),
     )
     def change_rights(self, who: str, role: Role) -> None:
