@@ -118,15 +118,6 @@ def record(charges: Sequence[NewCharge]) -> int:
     return booked
 
 
-def booking(charge: NewCharge) -> tuple[str, list[Any]]:
-    """Return the statement that books one charge and its values, for whoever sends several statements in one trip.
-
-    The month's partition must be there (`partitions.ensure` costs nothing for a month that it has seen). Send it
-    prepared; its one row says whether the charge was new.
-    """
-    return RECORD, values_of([charge])
-
-
 def values_of(charges: Sequence[NewCharge]) -> list[str]:
     """Return what the ledger's statement takes: an array for each column, as text."""
     return [_column(name, charges) for name in COLUMNS]

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from apps.costs.models import AxisName, Dimension, Purpose, SpendAxis, SpendDay, SpendMonth
+from apps.costs.models import AxisName, Dimension, Purpose, SpendAxis, SpendDay
 
 ZERO = Decimal(0)
 
@@ -200,12 +200,6 @@ def sums_of(rows: QuerySet[Any]) -> Sums:
     """Return the exact total of rollup rows."""
     found = rows.aggregate(**{f"sum_{name}": Sum(name, default=0) for name in SUMS})
     return Sums(*(found[f"sum_{name}"] for name in SUMS))
-
-
-def by_combination(workspace_id: int, month: date, limit: int | None = None) -> QuerySet[SpendMonth]:
-    """Return the month's rows by team, model and prompt, dearest first: a small table at any traffic."""
-    rows = SpendMonth.objects.filter(workspace_id=workspace_id, month=month.replace(day=1)).order_by("-cost", "id")
-    return rows[:limit] if limit else rows
 
 
 def names(

@@ -2,15 +2,18 @@
 
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from django.dispatch import receiver
 
 from apps.accounts.models import User, Workspace
 from apps.accounts.signals import workspace_created
 from apps.costs.ingest.names import KnownPrompt
-from apps.costs.signals import prompts_named
+from apps.costs.signals import limitable, prompts_named
 from apps.prompts import actions, announcing, signals
-from apps.prompts.models import ChangeRequest, Deployment, Prompt, Version
+from apps.prompts.models import ChangeRequest, Deployment, Environment, Prompt, Version
 from apps.prompts.signals import change_request_closed, change_request_opened, version_deployed
+
+MOST_LIMITABLE = 500
 
 
 @receiver(workspace_created)
@@ -39,6 +42,23 @@ def name_prompts(workspace_id: int, wanted: set[str | int], **_: Any) -> dict[st
     for pk, name in prompts.items():
         found[pk] = found[name] = KnownPrompt(pk, name, versions[pk])
     return found
+
+
+@receiver(limitable)
+def list_what_can_be_limited(workspace_id: int, **_: Any) -> dict[str, list[Any]]:
+    """Tell the books of prompts, their newest versions and environments, before their first call."""
+    prompts = Prompt.objects.active().filter(workspace=workspace_id).order_by("name", "pk")[:MOST_LIMITABLE]
+    newest = Version.objects.filter(prompt=OuterRef("pk")).order_by("-number")
+    rows = list(
+        prompts.annotate(
+            newest=Subquery(newest.values("pk")[:1]), number=Subquery(newest.values("number")[:1])
+        ).values_list("pk", "name", "newest", "number")
+    )
+    return {
+        "prompt_id": [(pk, name) for pk, name, _, _ in rows],
+        "version_id": [(version, f"{name} v{number}") for _, name, version, number in rows if version],
+        "environment": list(Environment.objects.filter(workspace=workspace_id).ranked().values_list("name", flat=True)),
+    }
 
 
 @receiver(version_deployed)

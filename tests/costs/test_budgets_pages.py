@@ -13,6 +13,7 @@ from apps.costs.models import Budget, BudgetPeriod
 from tests import factories
 from tests.costs.budgets import book, make_budget, reserve
 from tests.costs.conftest import NOON
+from tests.costs.ingesting import price_of
 
 pytestmark = pytest.mark.django_db
 CANARY = "canary-5cb1f0"
@@ -290,3 +291,15 @@ def test_what_a_budget_covers_reads_in_words(workspace):
         ("Purpose", "Judges"),
         ("Model", "gpt-4o"),
     ]
+
+
+def test_what_has_cost_nothing_yet_can_be_limited(finance, workspace):
+    factories.make_environments(workspace)
+    version = factories.make_version(factories.make_prompt(workspace, "support/new"))
+    price_of(workspace, "unheard-of", "acme")
+    page = finance.get(reverse("budget_new", kwargs={"workspace": "acme"})).content.decode()
+    for said in ("support/new</option>", "support/new v1</option>", "staging</option>", "unheard-of</option>"):
+        assert said in page
+    terms = asked(version_id=str(version.pk), model="unheard-of")
+    assert finance.post(reverse("budget_new", kwargs={"workspace": "acme"}), terms).status_code == 302
+    assert workspace.budgets.get().version_id == version.pk

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from apps.core.ids import time_of, uuid7
-from apps.costs import ledger, partitions, verification
+from apps.costs import ledger, ledger_sql, partitions, verification
 from apps.costs.ledger_ids import charge_id
 from apps.costs.models import Charge, Dimension, Meter, SpendAxis, SpendDay, SpendMonth
 from tests import db_guards, factories
@@ -220,7 +220,7 @@ def test_partitions_are_made_once(db):
 def test_a_booking_whose_month_is_missing_writes_nothing_and_a_record_makes_the_month(make_charge):
     charge = make_charge(datetime(2045, 5, 5, tzinfo=UTC))
     with pytest.raises(IntegrityError, match="no partition"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(*ledger.booking(charge))
+        cursor.execute(ledger_sql.RECORD, ledger.values_of([charge]))
     assert Charge.objects.count() == SpendDay.objects.count() == SpendAxis.objects.count() == 0
     assert ledger.record([charge]) == 1
 

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
 from apps.core.ids import uuid7
-from apps.costs import ledger, ledger_corrections, ledger_sums, verification
+from apps.costs import ledger, ledger_corrections, ledger_sql, ledger_sums, verification
 from apps.costs.amounts import Priced
 from apps.costs.budgets import sweeping
 from apps.costs.models import Budget, BudgetPeriod, Charge, Reservation
@@ -182,7 +182,7 @@ def test_one_statement_books_a_call_for_whoever_sends_it_in_a_pipeline(workspace
 
     made = budget()
     charge = new_charge(workspace.pk, cost=Decimal(2), reservation_id=reserve(made).pk)
-    statement, values = ledger.booking(charge)
+    statement, values = ledger_sql.RECORD, ledger.values_of([charge])
     connection.ensure_connection()
     with connection.connection.pipeline(), psycopg.Cursor(connection.connection) as cursor:
         for _ in range(2):

@@ -93,16 +93,6 @@ def test_the_proof_names_what_is_unpriced_estimated_and_nobodys(workspace, book)
     )
 
 
-def test_the_combination_rows_are_the_months_by_team_model_and_prompt(workspace, book):
-    for model in ("gpt-4o", "gpt-4o", "o3"):
-        book(model=model, version_id=None, environment="")
-    rows = spend.by_combination(workspace.pk, date(2026, 11, 20))
-    assert [(row.model, row.team_id, row.prompt_id, row.calls) for row in rows] == [
-        ("gpt-4o", 7, 11, 2),
-        ("o3", 7, 11, 1),
-    ]
-
-
 def bearer(workspace, *scopes):
     return {"Authorization": f"Bearer {factories.make_api_key(workspace, *scopes)[1]}"}
 

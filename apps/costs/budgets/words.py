@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from typing import Any, cast
 
 from django.db.models import Sum
 
 from apps.accounts.models import Workspace
 from apps.costs.budgets.known import conditions_of
 from apps.costs.models import AxisName, Budget, Dimension, Purpose, SpendAxis
+from apps.costs.signals import limitable
 
 LABELS = {
     "team_id": "Team",
@@ -93,6 +95,9 @@ def choices(workspace: Workspace, today: date) -> dict[str, list[Choice]]:
     versions = [
         (value, f"{names.get(parent, 'Prompt')} {name}") for value, parent, name in seen["version_id"] if value != "0"
     ]
+    told = _told(workspace)
+    prompts = list({**{str(pk): name for pk, name in told["prompt_id"]}, **dict(prompts)}.items())
+    versions = list({**{str(pk): name for pk, name in told["version_id"]}, **dict(versions)}.items())
     found: dict[str, list[Choice]] = {
         "team_id": [*sorted(teams.items(), key=lambda pair: pair[1]), ("0", NOBODY["team_id"])],
         "api_key_id": [(str(key.pk), key.name) for key in keys] + [("0", NOBODY["api_key_id"])],
@@ -101,7 +106,19 @@ def choices(workspace: Workspace, today: date) -> dict[str, list[Choice]]:
         "purpose": [(str(value), str(label)) for value, label in Purpose.choices],
     }
     plain = ("environment", "provider", "model", "customer")
-    return found | {name: [(value, value) for value in _values(seen[name])] for name in plain}
+    values = {name: [*_values(seen[name]), *told.get(name, [])] for name in plain}
+    return found | {name: [(value, value) for value in dict.fromkeys(some)] for name, some in values.items()}
+
+
+def _told(workspace: Workspace) -> dict[str, list[Any]]:
+    """Return what can be limited although it has cost nothing yet, as other rooms and the price list tell it."""
+    found: dict[str, list[Any]] = {"prompt_id": [], "version_id": []}
+    for _, answer in limitable.send(sender=Budget, workspace_id=workspace.pk):
+        for name, values in cast(dict[str, list[Any]], answer).items():
+            found.setdefault(name, []).extend(values)
+    priced = workspace.prices.standing().order_by("provider", "model").values_list("provider", "model").distinct()
+    pairs = list(priced[:MOST])
+    return found | {"provider": [provider for provider, _ in pairs], "model": [model for _, model in pairs]}
 
 
 def _values(rows: list[tuple[str, str, str]]) -> list[str]:
