@@ -46,11 +46,14 @@ def is_part_of_release(deployment: Deployment) -> bool:
     return request is not None and request.items.count() > 1
 
 
-def mails(environment: Environment) -> bool:
-    """Tell whether people hear of what goes live in a place: where its policy asks for anything, else in the last one."""
+def mails(environment: Environment, ranked: Sequence[Environment] | None = None) -> bool:
+    """Tell whether people hear of what goes live in a place: where its policy asks for anything, else in the last one.
+
+    `ranked` are all places in their order, for who has them.
+    """
     if not environment.rules.is_open:
         return True
-    ranked = list(environment.workspace.environments.ranked())
+    ranked = ranked if ranked is not None else list(environment.workspace.environments.ranked())
     return all(one.rules.is_open for one in ranked) and bool(ranked) and ranked[-1].pk == environment.pk
 
 

@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 
 from apps.accounts.models import Membership, Workspace
 from apps.accounts.rights import Right
-from apps.prompts import freezes, policy, rules
+from apps.prompts import announcing, freezes, policy, rules
 from apps.prompts.models import Environment
 from apps.prompts.rules import Rules
 
@@ -22,6 +22,7 @@ class Place:
     frozen: str
     is_first: bool
     is_last: bool
+    mails: bool
 
 
 def places_of(workspace: Workspace) -> list[Place]:
@@ -43,6 +44,7 @@ def places_of(workspace: Workspace) -> list[Place]:
                 freeze.sentence if freeze else _upcoming(environment),
                 number == 0,
                 number == len(environments) - 1,
+                announcing.mails(environment, environments),
             )
         )
     return found

@@ -30,7 +30,7 @@ def before(floor: Floor) -> Before:
     assert all(pages_answer(floor) for _ in range(10))
     assert wait_for(lambda: floor.answered(run) > 0)
     web = floor.part("llmops_site.wsgi")
-    found = Before(run, web, family_of(web.pid), floor.part("celery -A llmops_site worker"))
+    found = Before(run, web, family_of(web.pid), floor.part("celery -A llmops_site worker --concurrency"))
     end_database(floor, signal.SIGINT)
     floor.practice("/__config", latency_ms=5)
     return found
@@ -74,10 +74,10 @@ def test_the_doctor_finds_everything_well_again(floor: Floor, before: Before) ->
     found = floor.doctor()
     names = ("database", "broker", "workers", "cache", "schedule")
     assert {name: found[name]["level"] for name in names} == dict.fromkeys(names, "ok")
-    assert found["workers"]["sentence"] == "1 worker answers."
+    assert found["workers"]["sentence"] == "2 workers answer."
 
 
 def test_the_run_that_was_under_way_is_finished_by_the_same_worker(floor: Floor, before: Before) -> None:
     assert floor.finishes(before.run, 60), floor.said("worker")
     assert (floor.state_of(before.run), floor.answered(before.run)) == ("done", CASES)
-    assert floor.part("celery -A llmops_site worker") == before.worker
+    assert floor.part("celery -A llmops_site worker --concurrency") == before.worker

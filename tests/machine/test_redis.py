@@ -19,7 +19,7 @@ def test_a_run_started_on_the_page_is_finished_by_the_worker(redis_floor: Floor,
 def test_the_doctor_finds_broker_worker_and_cache_well(redis_floor: Floor, redis_server: RedisServer) -> None:
     found = redis_floor.doctor()
     assert found["broker"]["sentence"] == f"The broker at {redis_server.url}/0 answers."
-    assert found["workers"]["sentence"] == "1 worker answers."
+    assert found["workers"]["sentence"] == "2 workers answer."
     assert {found[name]["level"] for name in ("broker", "workers", "cache", "schedule")} == {"ok"}
     assert redis_server.database(1).exists(":1:galley-doctor")
 

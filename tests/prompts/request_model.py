@@ -37,9 +37,10 @@ class Wish:
     is_draft: bool = False
     is_over: bool = False
     decisions: list[tuple[int, str, Identity]] = field(default_factory=list)
-    checks: dict[str, tuple[str, Identity]] = field(default_factory=dict)
-    # (check, what it was about, who let its failure pass)
-    accepted: set[tuple[str, Identity, int]] = field(default_factory=set)
+    # check → (status, what it was about, the number of the report)
+    checks: dict[str, tuple[str, Identity, int]] = field(default_factory=dict)
+    # (the number of a report, who let its failure pass)
+    accepted: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def identity(self) -> Identity:
@@ -106,10 +107,10 @@ class Rules:
 
     def is_met(self, wish: Wish, name: str) -> bool:
         """Tell whether a check passed, or failed and somebody who still may and has no part in it let that pass."""
-        status, about = wish.checks.get(name, ("", ()))
+        status, about, report = wish.checks.get(name, ("", (), 0))
         if about != wish.identity:
             return False
-        let_pass = any((check, of) == (name, about) and self.may_accept(wish, who) for check, of, who in wish.accepted)
+        let_pass = any(number == report and self.may_accept(wish, who) for number, who in wish.accepted)
         return status == "passed" or (status == "failed" and let_pass)
 
     def may_accept(self, wish: Wish, who: int) -> bool:

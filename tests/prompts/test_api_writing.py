@@ -215,3 +215,15 @@ def test_nothing_of_another_workspace_is_written(version: Version, environments:
         answer = call(secret, method, f"{path}?label=x", body)
         assert (answer.status_code, answer.json()["title"]) == (404, "unknown-prompt")
     assert Roster(other.pk).reviewers == set()
+
+
+def test_a_name_that_ends_like_the_address_of_a_version_is_fetched_by_langfuse_too(
+    workspace: Workspace, environments: Environments, paula: User
+) -> None:
+    version = factories.make_version(factories.make_prompt(workspace, "x/versions/3"), paula)
+    actions.deploy(version=version, environment=environments["dev"], actor=paula, replaces=None)
+    headers = {"Authorization": f"Bearer {key(workspace, 'prompts:read')[1]}"}
+    address = "/api/public/v2/prompts/x/versions/3"
+    answer = Client().get(address, {"label": "dev"}, headers=headers)
+    assert (answer.status_code, answer.json()["name"], answer.json()["version"]) == (200, "x/versions/3", 1)
+    assert Client().patch(address, {"newLabels": ["a"]}, "application/json", headers=headers).status_code == 403

@@ -54,6 +54,7 @@ class Desk(RuleBasedStateMachine):
         self.place = factories.make_environments(self.workspace)["production"]
         self.key, _ = factories.make_api_key(self.workspace, "prompts:promote:production")
         self.writing_key, _ = factories.make_api_key(self.workspace, "prompts:draft", "prompts:promote:staging")
+        self.reports = 0
         self.versions: list[Version] = []
         for name in ("one", "two"):
             prompt = factories.make_prompt(self.workspace, name)
@@ -140,6 +141,18 @@ class Desk(RuleBasedStateMachine):
             self.rules.wishes[made.pk] = wish = Wish(user.pk, is_draft=True)
             self.read_items(made, wish)
 
+    @rule(number=NUMBERS, who=WRITERS)
+    def ask_with_all_that_is_needed(self, number: int, who: str) -> None:
+        """Open a request that everybody approves and every check passes: chance alone seldom gets there."""
+        self.open_request(number=number, who=who, replace=True)
+        if not self.rules.wishes:
+            return
+        newest = len(self.rules.wishes) - 1
+        for name in CHECKS:
+            self.report(number=newest, name=name, status="passed")
+        for person in ("ravi", "rosa", "olga"):
+            self.review(number=newest, who=person, decision="approve")
+
     @precondition(lambda self: self.rules.wishes)
     @rule(number=NUMBERS)
     def submit(self, number: int) -> None:
@@ -203,9 +216,10 @@ class Desk(RuleBasedStateMachine):
     )
     def report(self, number: int, name: str, status: str) -> None:
         request, wish = self.wish(number)
-        actions.report_check(change_request=request, name=name, status=status, summary="s")
+        self.reports += 1
+        actions.report_check(change_request=request, name=name, status=status, summary=f"report {self.reports}")
         if wish.is_waiting:
-            wish.checks[name] = (status, wish.identity)
+            wish.checks[name] = (status, wish.identity, self.reports)
 
     @precondition(lambda self: self.rules.wishes)
     @rule(number=NUMBERS)
@@ -286,8 +300,8 @@ class Desk(RuleBasedStateMachine):
         """Accept a failed check."""
         request, wish = self.wish(number)
         user = self.users[who]
-        status, about = wish.checks.get(name, ("", ()))
-        known = (name, about, user.pk) in wish.accepted
+        status, about, report = wish.checks.get(name, ("", (), 0))
+        known = (report, user.pk) in wish.accepted
         was_met = self.rules.is_met(wish, name)
         check = request.checks.filter(name=name).first()
         allowed = (
@@ -307,7 +321,7 @@ class Desk(RuleBasedStateMachine):
         )
         assert bool(made) == (allowed and not known)
         if made:
-            wish.accepted.add((name, wish.identity, user.pk))
+            wish.accepted.add((report, user.pk))
 
     @rule(number=NUMBERS, key=st.sampled_from(["promotes", "writes"]))
     def point_a_label(self, number: int, key: str) -> None:

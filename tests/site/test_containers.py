@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from llmops_site.celery import app
+from llmops_site.running import up
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 INSTRUCTIONS = [
@@ -128,6 +131,16 @@ def test_nothing_works_before_the_tables_are_there(name: str) -> None:
 def test_the_practice_models_need_asking_for() -> None:
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"practice"}
     assert SERVICES["practice"]["profiles"] == ["demo"]
+
+
+def test_every_queue_that_is_sent_to_has_a_worker() -> None:
+    """In the containers and at the desk of `manage.py up`."""
+    sent = {"celery", *(route["queue"] for route in app.conf.task_routes.values())}
+    for commands in (
+        [SERVICES[name]["command"] for name in ("worker", "clock")],
+        [part.command for part in (up.worker_part(), up.clock_part())],
+    ):
+        assert {command[command.index("--queues") + 1] for command in commands} == sent
 
 
 def test_volumes_are_declared_and_used() -> None:
