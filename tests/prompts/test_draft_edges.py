@@ -179,6 +179,15 @@ def test_a_version_is_shown_whole(page_of_paula: Client, prompt: Prompt, paula: 
         model_config={"model": "practice-small", "parameters": {}, "config": {"region": "eu"}},
     )
     place = {"prompt_id": prompt.pk, "number": version.number}
+    key, _ = factories.make_api_key(prompt.workspace, "prompts:draft", name="nightly")
+    written = factories.make_version(prompt, paula, author_key=key)
+    for number, who in ((version.number, "Paula"), (written.number, "API key nightly")):
+        assert (
+            f"{who} <time"
+            in page_of_paula.get(
+                url("version_detail", prompt.workspace, prompt_id=prompt.pk, number=number)
+            ).content.decode()
+        )
     page = page_of_paula.get(url("version_detail", prompt.workspace, **place)).content.decode()
     for words in ("earlier", "two and two", "four", "look_up", "Finds it", "Answer", "Whose it is", "region", "eu"):
         assert words in page

@@ -176,3 +176,8 @@ class Version(Content):
     @property
     def short_hash(self) -> str:
         return self.content_hash[:10]
+
+    @property
+    def by(self) -> str:
+        """Say who saved it: a person, or a program by the name of its key, whoever made that key."""
+        return f"API key {self.author_key}" if self.author_key else str(self.author or "Somebody")

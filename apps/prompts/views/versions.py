@@ -18,7 +18,7 @@ from apps.prompts.views.prompts import find, frame
 
 def find_version(prompt: Prompt, number: int) -> Version:
     """Return the prompt's version of that number or raise Http404."""
-    return get_object_or_404(prompt.versions.select_related("author", "prompt__workspace"), number=number)
+    return get_object_or_404(prompt.versions.select_related("author", "author_key", "prompt__workspace"), number=number)
 
 
 @require_GET
@@ -28,7 +28,7 @@ def version_list(request: HttpRequest, prompt_id: int) -> HttpResponse:
     live = boards.live_of(prompt)
     context = {
         **frame(request, prompt, "versions"),
-        "versions": prompt.versions.select_related("author").for_rows().newest_first()[:200],
+        "versions": prompt.versions.select_related("author", "author_key").for_rows().newest_first()[:200],
         "live": live,
         "top": live[-1] if live else None,
         "spend": spend.by_version(request.workspace.pk, prompt.pk, Purpose.PRODUCTION),
