@@ -77,6 +77,8 @@ app.conf.beat_schedule = {
     "wake-repricings": {"task": "apps.costs.beat.wake_repricings", "schedule": 30.0, "options": {"expires": 30}},
     "tell-budgets": {"task": "apps.costs.beat.tell_budgets", "schedule": 60.0, "options": {"expires": 60}},
     "verify-books": {"task": "apps.costs.beat.verify_books", "schedule": crontab(hour=3, minute=17)},
+    # The public list comes with an upgrade: a day later at the latest its differences wait for finance.
+    "propose-prices": {"task": "apps.costs.beat.propose_prices", "schedule": crontab(hour=5, minute=23)},
     "make-partitions": {"task": "apps.costs.beat.make_partitions", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

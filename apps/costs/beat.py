@@ -1,10 +1,12 @@
 """What happens by the clock."""
 
+import contextlib
+
 from celery import shared_task
 from django.utils import timezone
 
 from apps.accounts.models import Workspace
-from apps.costs import partitions, proving, repricing, retention, tasks, verification
+from apps.costs import actions, partitions, proving, repricing, retention, tasks, verification
 from apps.costs.budgets import alerts, sweeping
 
 
@@ -37,6 +39,14 @@ def expire_reservations() -> None:
 def tell_budgets() -> None:
     """Tell owners and finance of budgets that are used up, or will be."""
     alerts.tell(timezone.now())
+
+
+@shared_task
+def propose_prices() -> None:
+    """Propose to every workspace what the installed public list says differently of its models; nothing is changed."""
+    for workspace in Workspace.objects.order_by("pk"):
+        with contextlib.suppress(actions.NothingNew):
+            actions.propose_public_prices(workspace=workspace, acting_user=None)
 
 
 @shared_task

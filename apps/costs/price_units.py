@@ -6,6 +6,8 @@ from apps.costs.models import Meter, Price, PriceProposalLine, Tier
 
 MILLION, THOUSAND = Decimal(1_000_000), Decimal(1_000)
 LARGE = 3
+# As people write them: many times the dearest and the cheapest price that any public list has.
+DEAREST, CHEAPEST = Decimal(5_000), Decimal("0.0005")
 
 
 def units_of(meter: str) -> Decimal:
@@ -37,6 +39,16 @@ def alarm(old: Decimal | None, new: Decimal) -> str:
         return "Less than a third of the price before."
     if old is not None and not new <= old * LARGE:
         return "More than three times the price before."
+    return ""
+
+
+def implausible(meter: str, price: Decimal) -> str:
+    """Say why a first price is more likely written for another number of tokens; nothing when it is not."""
+    amount = shown(meter, price)
+    if amount > DEAREST:
+        return f"{amount:,.2f} {unit_words(meter)} is dearer than anything that is sold."
+    if 0 < amount < CHEAPEST and not Meter(meter).is_fee:
+        return f"{amount:f} {unit_words(meter)} is cheaper than anything that is sold."
     return ""
 
 

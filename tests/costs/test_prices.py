@@ -343,3 +343,13 @@ def test_changing_prices_shows_what_holds_now(client_of, fay, add):
     add("0.0000025")
     page = client_of(fay).get(address("price_new"), {"provider": "openai", "model": "gpt-x"}).content.decode()
     assert "Now 2.5" in page
+
+
+@pytest.mark.parametrize("amount", ["0.01", "0.0000000001"])
+def test_a_first_price_that_nobody_asks_is_taken_when_it_is_meant(workspace, fay, amount):
+    terms = actions.PriceTerms(provider="acme", model="new")
+    given = {"workspace": workspace, "terms": terms, "unit_prices": {Meter.INPUT: Decimal(amount)}, "acting_user": fay}
+    facts = {"source": "contract", "valid_from": None}
+    with pytest.raises(actions.PriceSurprising, match="anything that is sold"):
+        actions.add_prices(**given, **facts)
+    assert actions.add_prices(**given, **facts, is_meant=True)[0]

@@ -149,6 +149,17 @@ def test_signing_in_again_elsewhere_lets_this_tab_go_on(draft: Page, stage: dict
     other.get_by_role("button", name="Sign in").click()
     other.wait_for_url(re.compile(r"/w/"))
     expect(state(draft)).to_contain_text(SAVED, timeout=30_000)
+    assert "Signed out meanwhile." in text_of(open_draft(other, stage), 1).inner_text()
+
+
+def test_who_is_signed_out_is_never_told_that_the_text_is_saved(draft: Page) -> None:
+    """The session is gone and the token is not: the save is led to the page that asks who it is."""
+    draft.context.clear_cookies(name="sessionid")
+    write(draft, 1, " Not kept by anybody.")
+    expect(state(draft)).to_contain_text("you are signed out")
+    draft.wait_for_timeout(3_000)
+    expect(state(draft)).to_contain_text("you are signed out")
+    assert draft.evaluate("Object.keys(localStorage).some((key) => localStorage[key].includes('Not kept by anybody'))")
 
 
 def test_a_text_without_room_for_it_does_not_give_way(draft: Page, stage: dict[str, Any]) -> None:

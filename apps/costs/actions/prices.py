@@ -141,7 +141,9 @@ def _unlike_the_list(workspace: Workspace, prices: list[Price]) -> list[Price]:
 
 def _refuse_surprises(prices: list[Price], before: list[Price | None]) -> None:
     for price, old in zip(prices, before, strict=True):
-        if why := price_units.alarm(old.unit_price if old else None, price.unit_price):
+        amount = price.unit_price
+        why = price_units.alarm(old.unit_price, amount) if old else price_units.implausible(price.meter, amount)
+        if why:
             raise PriceSurprising(
                 f"{price.get_meter_display().capitalize()}: {why} Check the amount; if it is meant, say so below."
             )

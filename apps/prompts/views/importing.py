@@ -49,7 +49,7 @@ def prompt_import_apply(request: HttpRequest) -> HttpResponse:
         messages.warning(request, "That import waited for over an hour. Choose the file again.")
         return redirect("prompt_import", workspace=request.workspace.slug)
     report = _run(request, batch, dry_run=False)
-    cache.delete(_key(request, request.POST.get("token", "")))
+    cache.delete_many([_key(request, request.POST.get("token", ""))])
     messages.success(request, f"Imported: {report.sentence}")
     return page(request, "prompts/prompt_import_report.html", {"report": report, "token": ""})
 

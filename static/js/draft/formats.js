@@ -13,7 +13,7 @@
     body.set("to", select.value);
     try {
       const response = await fetch(D.form.dataset.convertUrl, { method: "POST", body, headers: { Accept: "application/json" } });
-      answer = await response.json();
+      answer = response.redirected ? null : await response.json();
     } catch {
       answer = null;
     }

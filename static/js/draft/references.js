@@ -11,7 +11,7 @@
     const number = ++asked;
     try {
       const answer = await fetch(`${search.dataset.url}?q=${encodeURIComponent(search.value)}`, { headers: { "HX-Request": "true" } });
-      if (!answer.ok) throw new Error(String(answer.status));
+      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const html = await answer.text();
       // Ours, rendered and escaped by the server.
       if (number === asked) choices.innerHTML = html;

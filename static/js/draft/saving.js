@@ -45,7 +45,8 @@
     } finally {
       clearTimeout(slow);
     }
-    if (answer.ok && told) return saved(told, at);
+    // Who is signed out is led to a page that answers in JSON too: only an answer with a revision is one of a save.
+    if (answer.ok && !answer.redirected && told?.revision) return saved(told, at);
     if (answer.status === 409 && told?.theirs && unanswered.has(D.mark(D.entriesOf(told.theirs)))) {
       // Nobody else wrote: this is what we sent when the answer was lost.
       unanswered.clear();
@@ -57,13 +58,12 @@
     if (answer.status === 400 || answer.status === 413) return refused("This is more text than fits. At most 1 MB can be kept.");
     if (answer.status === 404) return refused("This draft became a version or was discarded elsewhere. Reload the page to go on with this text.");
     if (answer.redirected || answer.status === 403) return later("bad", "Not saved: you are signed out. Your text is kept in this browser; sign in in another tab.");
-    unanswered.add(sent);
+    unanswered.add(sent); // it may have been kept before the answer broke
     return later("away", "Not saved: the server did not answer. Your text is kept in this browser.");
   }
 
   function saved(told, at) {
-    [kept, failures] = [at, 0];
-    unanswered.clear();
+    [kept, failures] = [at, 0, unanswered.clear()];
     D.savedAt = Date.now();
     delete D.form.dataset.refused;
     D.field("revision").value = told.revision;
