@@ -23,10 +23,20 @@ class TooLong(TemplateError):
         super().__init__("The filled text is over 2 MB. Shorten the values.")
 
 
+class NoList(list[Any]):
+    """A list that was left out: a loop goes over nothing, and where it is written nothing stands."""
+
+
+class NoObject(dict[str, Any]):
+    """An object that was left out: it has no fields, and where it is written nothing stands."""
+
+
 def as_text(value: Any) -> str:
-    """Spell a value the way all formats do: text as it is, everything else as JSON."""
+    """Spell a value the way all formats do: text as it is, nothing for what was left out, everything else as JSON."""
     if isinstance(value, str):
         return value
+    if isinstance(value, NoList | NoObject):
+        return ""
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:

@@ -16,6 +16,7 @@ PATH = "/api/public/v2/prompts"
 SECONDS = 45
 PAGE_SIZE = 100
 MAX_VERSIONS = 1_000
+MOST_LISTED = 100_000  # by a server that means no harm
 WAIT_SECONDS = 10
 
 
@@ -49,7 +50,7 @@ class _Reader:
         if len(rows) < len(wanted):
             batch.problems.append(
                 f"{len(wanted) - len(rows)} of {len(wanted)} versions were left out: older ones, or what took too long. "
-                "Import again to take the next."
+                "They stay behind, however often it is imported: versions are numbered as they come."
             )
         return batch.check()
 
@@ -61,8 +62,10 @@ class _Reader:
             answer = self._get(f"{self._url}?page={page}&limit={PAGE_SIZE}")
             if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
                 raise Unreadable("The server does not answer as Langfuse does.")
-            for row in answer["data"]:
+            for row in answer["data"][:PAGE_SIZE]:
                 found += _versions(row)
+            if len(found) > MOST_LISTED:
+                break
             meta = answer.get("meta")
             total = meta.get("totalPages") if isinstance(meta, dict) else None
             pages = min(total, 100) if isinstance(total, int) else page
@@ -87,5 +90,5 @@ class _Reader:
 def _versions(row: Any) -> list[tuple[str, int, int]]:
     if not isinstance(row, dict) or not isinstance(row.get("name"), str) or not isinstance(row.get("versions"), list):
         return []
-    numbers = sorted((one for one in row["versions"] if isinstance(one, int)), reverse=True)
+    numbers = sorted((one for one in row["versions"] if isinstance(one, int)), reverse=True)[:MAX_VERSIONS]
     return [(row["name"], number, age) for age, number in enumerate(numbers)]

@@ -127,7 +127,8 @@ WANTED = {MESSAGES: 'must be a list of {"role", "content"}'}
 
 
 def _nothing(kind: str) -> Any:
-    return [] if kind == MESSAGES else ""
+    empty: dict[str, Any] = {MESSAGES: [], "list": filling.NoList(), "object": filling.NoObject()}
+    return empty.get(kind, "")
 
 
 def _fits(value: Any, kind: str) -> bool:

@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import User, Workspace
 from apps.core.errors import DomainError
-from apps.prompts import actions, composition, converting, editor, templates, writing
-from apps.prompts.models import Draft, Prompt, Version
+from apps.prompts import (
+    actions,
+    composition,
+    converting,
+    editor,
+    exporting,
+    importing,
+    templates,
+    variables,
+    writing,
+)
+from apps.prompts.models import Draft, Environment, Prompt, Version
 from apps.prompts.references import BadReference
 from tests import factories
 from tests.conftest import ClientOf
@@ -209,3 +219,38 @@ def test_a_text_that_is_said_to_fit_asks_for_the_same_variables(parts: list[str]
     written, unfit = converting.converted(text, before, after)
     if not unfit:
         assert set(templates.names_in([written], after)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "format", "text", "filled"),
+    [
+        ("list", "jinja", "A{% for x in v %}{{ x }}{% endfor %}{{ v }}B", "AB"),
+        ("object", "jinja", "A{% if v %}{{ v.name }}{% endif %}{{ v }}B", "AB"),
+        ("list", "mustache", "A{{v}}B", "AB"),
+        ("object", "fstring", "A{v}B", "AB"),
+    ],
+)
+def test_a_list_or_an_object_that_was_left_out_is_nothing(kind: str, format: str, text: str, filled: str) -> None:
+    contract = variables.declared(
+        [{"role": "user", "content": text}], format, [{"name": "v", "type": kind, "required": False}]
+    )
+    assert templates.fill(text, format, variables.fill(contract, {})) == filled
+
+
+def test_what_went_out_is_known_although_what_it_takes_in_asks_for_more_by_now(
+    workspace: Workspace, paula: User, environments: dict[str, Environment]
+) -> None:
+    child = factories.make_prompt(workspace, "tone", kind="text")
+    plain = factories.make_version(child, paula, messages=[{"role": "user", "content": "Kind."}], variables=[])
+    live = actions.deploy(version=plain, environment=environments["dev"], actor=paula, replaces=None)
+    parent = factories.make_prompt(workspace, "reply", kind="text")
+    tag = {"role": "user", "content": "@@@langfusePrompt:name=tone|label=dev@@@"}
+    draft = actions.open_draft(prompt=parent, acting_user=paula)
+    content = {**draft.content(), "messages": [tag]}
+    draft = actions.save_draft(draft=draft, revision=draft.revision, content=content, acting_user=paula)
+    actions.save_version(draft=draft, message="first", acting_user=paula)
+    archive = exporting.archive_of(workspace.prompts.filter(pk=parent.pk))
+    asking = factories.make_version(child, paula, messages=[{"role": "user", "content": "{{mood}}."}])
+    actions.deploy(version=asking, environment=environments["dev"], actor=paula, replaces=live)
+    batch = importing.read("x.zip", archive)
+    assert actions.import_prompts(workspace=workspace, batch=batch, acting_user=paula, dry_run=False).added == 0

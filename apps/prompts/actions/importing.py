@@ -65,7 +65,8 @@ def import_prompts(*, workspace: Workspace, batch: Batch, acting_user: User, dry
     A dry run is the same, taken back at its end. One that is refused leaves the others alone. Nothing goes live and
     no label moves.
     """
-    _lock(workspace, batch)
+    if not dry_run:
+        _lock(workspace, batch)  # what is taken back at the end holds nobody up
     lines = [_take_in(workspace, incoming, acting_user) for incoming in _children_first(batch.prompts)]
     report = Report(batch.source, lines, list(batch.problems))
     if dry_run:
@@ -173,7 +174,11 @@ def _prompt(workspace: Workspace, incoming: Incoming, acting_user: User) -> tupl
 
 def _add(prompt: Prompt, incoming: IncomingVersion, known: set[str], acting_user: User) -> bool:
     """Add one version unless a version says the same. Raises DomainError for what could not be saved by hand."""
-    content = contents.finished(draft_of(prompt, incoming.content, acting_user))
+    draft = draft_of(prompt, incoming.content, acting_user)
+    if contents.content_hash(draft.content()) in known:
+        # As it went out once: what it takes in may ask for other variables by now, which makes no new version of it.
+        return False
+    content = contents.finished(draft)
     identity = contents.content_hash(content)
     if identity in known:
         return False
