@@ -1,7 +1,7 @@
 """Sending one notice by e-mail: claimed first, so that a doubled task sends once."""
 
 from datetime import timedelta
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -26,15 +26,31 @@ def deliver(notification_id: int) -> bool:
     row = Notification.objects.filter(pk=notification_id)
     try:
         _mail(notification).send()
-    except SMTPRecipientsRefused:
+    except SMTPRecipientsRefused as error:
         # The address itself is refused: trying again would only annoy the server.
-        row.give_up()
+        row.give_up(_said(error))
         return False
-    except OSError:
-        row.update(mail_lease_until=timezone.now() + FIRST_WAIT * 2**notification.mail_attempts)
+    except OSError as error:
+        wait = timezone.now() + FIRST_WAIT * 2**notification.mail_attempts
+        row.update(mail_lease_until=wait, mail_answer=_said(error))
         raise
-    row.update(emailed_at=timezone.now(), mail_lease_until=None)
+    row.update(emailed_at=timezone.now(), mail_lease_until=None, mail_answer="")
     return True
+
+
+def _said(error: OSError) -> str:
+    """Return what the mail server answered, or why it could not be asked, as one line."""
+    if isinstance(error, SMTPRecipientsRefused):
+        answers = [f"{code} {_text(words)}" for code, words in error.recipients.values()]
+        return " ".join(" ".join(answers).split())[:200]
+    if isinstance(error, SMTPResponseException):
+        return " ".join(f"{error.smtp_code} {_text(error.smtp_error)}".split())[:200]
+    return " ".join((error.strerror or str(error) or type(error).__name__).split())[:200]
+
+
+def _text(words: str | bytes) -> str:
+    text = words.decode(errors="replace") if isinstance(words, bytes) else str(words)
+    return text.replace("\x00", "")
 
 
 def _claim(notification_id: int) -> Notification | None:

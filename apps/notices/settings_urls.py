@@ -1,9 +1,11 @@
 from django.urls import path
 
-from apps.notices.views import preferences, webhooks
+from apps.notices.views import mails, preferences, webhooks
 
 urlpatterns = [
     path("notifications/", preferences.notice_preferences, name="notice_preferences"),
+    path("mails/", mails.mail_list, name="mail_list"),
+    path("mails/<int:pk>/again/", mails.mail_again, name="mail_again"),
     path("webhooks/", webhooks.webhook_list, name="webhook_list"),
     path("webhooks/new/", webhooks.webhook_create, name="webhook_create"),
     path("webhooks/<int:pk>/", webhooks.webhook_detail, name="webhook_detail"),

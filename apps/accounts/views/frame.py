@@ -24,6 +24,7 @@ FOR_ADMINS = (
     ("keeping", "What is kept", "archive"),
     ("environment_list", "Environments", "server-2"),
     ("webhook_list", "Webhooks", "webhook"),
+    ("mail_list", "E-mails", "mail"),
     ("audit_list", "Audit log", "history"),
 )
 

@@ -1,4 +1,4 @@
-from apps.notices.actions.inbox import BadNotice, choose_mail, mark_all_read, mark_read, notify
+from apps.notices.actions.inbox import BadNotice, choose_mail, mark_all_read, mark_read, notify, send_mail_again
 from apps.notices.actions.webhooks import (
     announce,
     create_webhook,
@@ -25,6 +25,7 @@ __all__ = [
     "remove_webhook",
     "replay_delivery",
     "rotate_webhook_secret",
+    "send_mail_again",
     "switch_webhook",
     "tell_failing_webhooks",
     "update_webhook",

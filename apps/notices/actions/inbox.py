@@ -3,6 +3,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.utils import timezone
 
+from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core import text
 from apps.core.errors import DomainError
@@ -61,6 +62,17 @@ def choose_mail(*, workspace: Workspace, wanted: Iterable[str], acting_user: Use
     quiet = sorted(set(KINDS) - set(wanted))
     found, _ = MailPreference.objects.update_or_create(workspace=workspace, user=acting_user, defaults={"quiet": quiet})
     return found
+
+
+@transaction.atomic
+def send_mail_again(*, notification: Notification, acting_user: User) -> None:
+    """Send the e-mail of a notice once more: one that was given up, or one that never arrived."""
+    rows = Notification.objects.filter(pk=notification.pk, wants_mail=True)
+    rows.update(emailed_at=None, mail_attempts=0, mail_lease_until=None, mail_answer="")
+    audit.record(
+        workspace=notification.workspace, actor=acting_user, verb="sent an e-mail again to", target=notification.user
+    )
+    tasks.send_mail.delay_on_commit(notification_id=notification.pk)
 
 
 @transaction.atomic

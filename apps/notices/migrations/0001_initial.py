@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ('emailed_at', models.DateTimeField(blank=True, null=True)),
                 ('mail_lease_until', models.DateTimeField(blank=True, null=True)),
                 ('mail_attempts', models.PositiveSmallIntegerField(default=0)),
+                ('mail_answer', models.CharField(blank=True, max_length=200)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to='accounts.workspace')),
             ],

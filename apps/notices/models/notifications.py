@@ -49,8 +49,12 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Return what its own task should have sent by now."""
         return self.filter(created_at__lt=now - MAIL_GRACE)
 
-    def give_up(self) -> int:
-        return self.update(mail_attempts=MAIL_ATTEMPTS, mail_lease_until=None)
+    def mails(self, workspace: Workspace) -> Self:
+        """Return what members of a workspace were to hear by e-mail."""
+        return self.filter(workspace=workspace, wants_mail=True)
+
+    def give_up(self, answer: str) -> int:
+        return self.update(mail_attempts=MAIL_ATTEMPTS, mail_lease_until=None, mail_answer=answer[:200])
 
 
 class Notification(models.Model):
@@ -68,6 +72,7 @@ class Notification(models.Model):
     emailed_at = models.DateTimeField(null=True, blank=True)
     mail_lease_until = models.DateTimeField(null=True, blank=True)
     mail_attempts = models.PositiveSmallIntegerField(default=0)
+    mail_answer = models.CharField(max_length=200, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
@@ -87,6 +92,23 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def mail_state(self) -> str:
+        if self.emailed_at:
+            return "sent"
+        return "given_up" if self.mail_attempts >= MAIL_ATTEMPTS else "waiting"
+
+    @property
+    def mail_words(self) -> str:
+        tried = f", tried {self.mail_attempts} time{'' if self.mail_attempts == 1 else 's'}"
+        return {"sent": "Sent", "given_up": "Given up"}.get(
+            self.mail_state, f"Waits{tried if self.mail_attempts else ''}"
+        )
+
+    @property
+    def mail_tone(self) -> str:
+        return {"sent": "good", "given_up": "bad"}.get(self.mail_state, "warn" if self.mail_attempts else "idle")
 
     @property
     def inbox_url(self) -> str:

@@ -163,8 +163,6 @@ def fetch(request: Request, name: str, version: str | None, label: str | None) -
 class LangfuseVersion(LangfuseView):
     """Where labels are moved to a version. It keeps those it has."""
 
-    access = Scope.PROMPTS_DRAFT
-
     def get(self, request: Request, name: str, number: int) -> HttpResponse:
         """Answer for a prompt whose own name ends so."""
         asked = request.query_params
