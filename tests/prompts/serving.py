@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,12 +32,23 @@ def web(**environment: str) -> Iterator[str]:
     # What was fetched is written down at the end only: a test that empties its tables should meet nobody.
     variables = {"DJANGO_SETTINGS_MODULE": "llmops_site.settings", "FETCHES_WRITTEN_EVERY": "3600"}
     variables |= {"DATABASE_URL": database_url(), "DATABASE_POOL": "4", "LOG_LEVEL": "ERROR", **environment}
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **variables}, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         _wait(f"http://127.0.0.1:{port}/healthz")
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a server with its workers: politely, else at once, as `manage.py up` does."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(20)
 
 
