@@ -2,12 +2,15 @@
 
 import smtplib
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import AuditEvent
+from apps.core.errors import DomainError
 from apps.notices import actions, mailing
 from apps.notices.models import MAIL_ATTEMPTS, Notification
 
@@ -72,6 +75,30 @@ def test_a_mail_that_was_given_up_is_sent_again_by_hand(
     assert (notice.mail_state, notice.mail_answer) == ("sent", "")
     assert AuditEvent.objects.filter(verb="sent an e-mail again to").exists()
     assert "Sent" in page(client_of(olga))
+
+
+def test_a_mail_that_is_still_on_its_way_is_not_sent_twice(client_of, olga, notice):
+    """Its worker holds it: letting it go would have another one send it too."""
+    lease = timezone.now() + timedelta(minutes=5)
+    Notification.objects.update(mail_attempts=1, mail_lease_until=lease)
+    answer = client_of(olga).post(reverse("mail_again", kwargs={"workspace": "acme", "pk": notice.pk}))
+    assert answer.status_code == 409
+    notice.refresh_from_db()
+    assert (notice.mail_attempts, notice.mail_lease_until) == (1, lease)
+    assert not AuditEvent.objects.filter(verb="sent an e-mail again to").exists()
+
+
+@pytest.mark.parametrize("left", ["the workspace", "for good"])
+def test_who_has_left_is_sent_nothing_again(workspace, client_of, olga, ana, notice, left):
+    deliver(notice)
+    if left == "the workspace":
+        workspace.memberships.get(user=ana).delete()
+    else:
+        type(ana).objects.filter(pk=ana.pk).update(is_active=False)
+    with pytest.raises(DomainError, match="no member of"):
+        actions.send_mail_again(notification=notice, acting_user=olga)
+    notice.refresh_from_db()
+    assert notice.mail_state == "sent"
 
 
 def test_only_admins_of_the_workspace_see_and_send(client_of, paula, stranger, olga, notice):

@@ -6,7 +6,7 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.models import User, Workspace
 from apps.core import text
-from apps.core.errors import DomainError
+from apps.core.errors import Conflict, DomainError
 from apps.notices import tasks
 from apps.notices.kinds import KINDS
 from apps.notices.models import MailPreference, Notification, is_own_path
@@ -66,12 +66,18 @@ def choose_mail(*, workspace: Workspace, wanted: Iterable[str], acting_user: Use
 
 @transaction.atomic
 def send_mail_again(*, notification: Notification, acting_user: User) -> None:
-    """Send the e-mail of a notice once more: one that was given up, or one that never arrived."""
-    rows = Notification.objects.filter(pk=notification.pk, wants_mail=True)
-    rows.update(emailed_at=None, mail_attempts=0, mail_lease_until=None, mail_answer="")
-    audit.record(
-        workspace=notification.workspace, actor=acting_user, verb="sent an e-mail again to", target=notification.user
-    )
+    """Send the e-mail of a notice once more: one that was given up, or one that never arrived.
+
+    Raises Conflict for one that is still on its way, which would be sent twice, and DomainError where its reader has
+    left: what happens in a workspace is for its members.
+    """
+    workspace = notification.workspace
+    if not workspace.memberships.filter(user=notification.user_id, user__is_active=True).exists():
+        raise DomainError(f"{notification.user} is no member of {workspace} any more.")
+    rows = Notification.objects.filter(pk=notification.pk).done_with_mail()
+    if not rows.update(emailed_at=None, mail_attempts=0, mail_lease_until=None, mail_answer=""):
+        raise Conflict("This e-mail is on its way already.")
+    audit.record(workspace=workspace, actor=acting_user, verb="sent an e-mail again to", target=notification.user)
     tasks.send_mail.delay_on_commit(notification_id=notification.pk)
 
 

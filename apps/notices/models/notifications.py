@@ -53,6 +53,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Return what members of a workspace were to hear by e-mail."""
         return self.filter(workspace=workspace, wants_mail=True)
 
+    def done_with_mail(self) -> Self:
+        """Return those whose e-mail was sent, or given up."""
+        done = models.Q(emailed_at__isnull=False) | models.Q(mail_attempts__gte=MAIL_ATTEMPTS)
+        return self.filter(done, wants_mail=True)
+
     def give_up(self, answer: str) -> int:
         return self.update(mail_attempts=MAIL_ATTEMPTS, mail_lease_until=None, mail_answer=answer[:200])
 
